@@ -1,0 +1,200 @@
+"""Command line: one command per stage, plus run, demo, check and synth."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mifprofile.errors import MifprofileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mifprofile.options import Stage
+    from mifprofile.stages import Job
+
+FILE = click.Path(path_type=Path)
+# Spelled out: reading them off `options` would cost half a second of imports.
+STAGE_HELP: dict[Stage, str] = {
+    "ingest": "Bring a slide file into OUT/slide.zarr.",
+    "quality": "Tell tissue from glass.",
+    "segment": "Find nuclei and cells.",
+    "measure": "Read every channel in every compartment of every cell.",
+    "phenotype": "Gate the markers and name the cells.",
+    "landscape": "Divide the tissue into regions and count in them.",
+    "export": "Write the cells for AnnData, spreadsheets and QuPath.",
+    "report": "Write report.html.",
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mifprofile")
+def cli() -> None:
+    """Immune landscapes from multiplexed immunofluorescence slides."""
+
+
+def main() -> None:
+    """Run the command line; an error is one line and a non-zero exit."""
+    warnings.showwarning = _show_warning
+    try:
+        code = cli(standalone_mode=False)
+    except click.exceptions.Exit as e:
+        sys.exit(e.exit_code)
+    except click.ClickException as e:
+        e.show()
+        sys.exit(e.exit_code)
+    except MifprofileError as e:
+        click.echo(f"mifprofile: error: {' '.join(str(e).split())}", err=True)
+        sys.exit(1)
+    except MemoryError:
+        click.echo("mifprofile: error: out of memory; use smaller blocks", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("mifprofile: stopped; finished stages are kept", err=True)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"mifprofile: warning: {' '.join(str(message).split())}", err=True)
+
+
+def _job_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every stage takes."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        click.option("--force", is_flag=True, help="Do it again, even if up to date."),
+        click.option("--config", type=FILE, help="YAML with a section per stage."),
+        click.option("-o", "--out", type=FILE, required=True, help="Result folder."),
+        click.option("--panel", type=FILE, required=True, help="panel.yaml."),
+    ):
+        command = option(command)
+    return command
+
+
+PIXEL_SIZE = click.option(
+    "--pixel-size", type=float, metavar="UM", help="Overrides the file's pixel size."
+)
+MODEL = click.option(
+    "--model", metavar="NAME|PATH", help="Cellpose model instead of the embedded one."
+)
+NUCLEI = click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere.")
+CELLS = click.option("--cells", type=FILE, help="Cell masks made elsewhere.")
+GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by hand.")
+BLOCK = click.option(
+    "--block-px", type=int, help="Work unit; it does not change the result."
+)
+STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
+    "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
+    "segment": (MODEL, NUCLEI, CELLS, BLOCK),
+    "phenotype": (GATES,),
+}
+
+
+def _add_stage(stage: Stage) -> None:
+    def command(**given: Any) -> None:
+        from mifprofile.stages import run_stage
+
+        run_stage(_job(**given), stage, force=given["force"])
+
+    command.__doc__ = STAGE_HELP[stage]
+    for option in STAGE_OPTIONS.get(stage, ()):
+        command = option(command)
+    cli.command(stage)(_job_options(command))
+
+
+@cli.command()
+@click.argument("slide", type=FILE)
+@_job_options
+@PIXEL_SIZE
+@MODEL
+@NUCLEI
+@CELLS
+@GATES
+@BLOCK
+def run(**given: Any) -> None:
+    """All stages on one slide; what is up to date is kept."""
+    from mifprofile.stages import run_all
+
+    job = _job(**given)
+    run_all(job, force=given["force"])
+    click.echo(f"report: {job.results.report}")
+
+
+@cli.command()
+@click.option("-o", "--out", type=FILE, default=Path("demo"), show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def demo(out: Path, quiet: bool) -> None:
+    """Make a synthetic slide with known truth and analyse it."""
+    from mifprofile.stages.demo import run_demo
+
+    click.echo(run_demo(out, quiet=quiet))
+
+
+@cli.command()
+@click.option("-o", "--out", type=FILE, required=True, help="SLIDE.ome.tiff.")
+@click.option("--size-mm", type=float, nargs=2, default=(1.0, 1.0), show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--markers", help="Comma-separated; all by default.")
+def synth(
+    out: Path, size_mm: tuple[float, float], seed: int, markers: str | None
+) -> None:
+    """Make a synthetic slide, its label images and its table of true cells."""
+    from mifprofile.stages.demo import make_slide
+
+    names = tuple(markers.split(",")) if markers else None
+    for path in make_slide(out, size_mm, seed, names):
+        click.echo(path)
+
+
+@cli.command()
+@click.argument("slide", type=FILE, required=False)
+@click.option("--panel", type=FILE, help="panel.yaml.")
+@click.option("--config", type=FILE, help="config.yaml of a whole cohort.")
+@PIXEL_SIZE
+def check(
+    slide: Path | None,
+    panel: Path | None,
+    config: Path | None,
+    pixel_size: float | None,
+) -> None:
+    """Say what was understood of a slide or a config, and what would fail later."""
+    from mifprofile.stages.check import check_config, check_slide
+
+    if config is not None and slide is None:
+        click.echo(check_config(config))
+    elif slide is not None:
+        click.echo(check_slide(slide, panel, pixel_size))
+    else:
+        raise click.UsageError("give a SLIDE, or --config CONFIG")
+
+
+def _job(**given: Any) -> Job:
+    from mifprofile.io.config import override_options, read_options, read_panel
+    from mifprofile.io.results import Results
+    from mifprofile.stages import Job
+
+    options = read_options(given["config"])
+    overrides = {
+        "ingest": {"pixel_size_um": given.get("pixel_size")},
+        "segment": {"model": given.get("model"), "block_px": given.get("block_px")},
+    }
+    return Job(
+        results=Results(given["out"]),
+        panel=read_panel(given["panel"]),
+        options=override_options(options, overrides, "command line"),
+        slide=given.get("slide"),
+        gates=given.get("gates"),
+        nuclei=given.get("nuclei"),
+        cells=given.get("cells"),
+        quiet=given["quiet"],
+    )
+
+
+for _stage in STAGE_HELP:
+    _add_stage(_stage)

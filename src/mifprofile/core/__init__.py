@@ -1,0 +1,1 @@
+"""The science, pure: arrays and tables in, new arrays and tables out."""

@@ -1,0 +1,51 @@
+"""Outlines of labelled objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import approximate_polygon, find_contours
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def outlines(
+    labels: NDArray[np.integer], wanted: NDArray[np.integer], tolerance_px: float
+) -> dict[int, NDArray[np.float64]]:
+    """Trace objects as closed polygons.
+
+    Parameters
+    ----------
+    labels : (h, w) integer array
+    wanted : (n,) integer array
+        Labels to trace; absent ones are left out.
+    tolerance_px : float
+        Largest distance by which a polygon may be simplified.
+
+    Returns
+    -------
+    dict
+        Label → (k, 2) array of (x, y) in px from the array's corner, first = last.
+        Of an object in pieces, the longest outline.
+    """
+    places = np.searchsorted(wanted, labels)
+    places[places == len(wanted)] = 0
+    compact = np.where(wanted[places] == labels, places + 1, 0) if len(wanted) else labels * 0
+    found = {}
+    for i, box in enumerate(ndimage.find_objects(compact, len(wanted))):
+        if box is not None:
+            found[int(wanted[i])] = _outline(compact[box] == i + 1, box, tolerance_px)
+    return found
+
+
+def _outline(
+    mask: NDArray[np.bool_], box: tuple[slice, slice], tolerance_px: float
+) -> NDArray[np.float64]:
+    contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
+    longest = approximate_polygon(max(contours, key=len), tolerance_px)
+    # The padding moved the pixels by one; a pixel's centre is half a pixel from its corner.
+    corner = np.array([box[0].start, box[1].start]) - 0.5
+    return np.asarray((longest + corner)[:, ::-1])

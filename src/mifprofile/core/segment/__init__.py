@@ -1,0 +1,32 @@
+"""From network flows to nuclei and cells, the same whatever the block."""
+
+from mifprofile.core.segment.cells import expand_nuclei
+from mifprofile.core.segment.dynamics import follow_flows, sink_labels
+from mifprofile.core.segment.grid import Block, plan_blocks
+from mifprofile.core.segment.nuclei import (
+    NucleusRules,
+    renumber,
+    segment_nuclei,
+)
+from mifprofile.core.segment.objects import (
+    fill_holes,
+    flow_errors,
+    keep_largest_piece,
+)
+from mifprofile.core.segment.resample import resample, source_window
+
+__all__ = [
+    "Block",
+    "NucleusRules",
+    "expand_nuclei",
+    "fill_holes",
+    "flow_errors",
+    "follow_flows",
+    "keep_largest_piece",
+    "plan_blocks",
+    "renumber",
+    "resample",
+    "segment_nuclei",
+    "sink_labels",
+    "source_window",
+]

@@ -1,0 +1,47 @@
+"""The cell table as AnnData."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anndata
+import numpy as np
+
+from mifprofile.io.atomic import atomic_output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+INTENSITY = r"_(nucleus|cytoplasm|membrane|cell)_mean$"
+
+
+def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
+    """Intensities as ``X``, the rest as ``obs``, positions as ``obsm['spatial']``.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        The final cell table.
+    facts : dict
+        Goes into ``uns['mifprofile']``.
+    """
+    is_intensity = cells.columns.str.contains(INTENSITY)
+    intensity = cells.loc[:, is_intensity]
+    obs = cells.loc[:, ~is_intensity].set_index(cells["cell_id"].astype(str))
+    obs.index.name = None
+    table = anndata.AnnData(
+        X=intensity.to_numpy(np.float32), obs=obs, uns={"mifprofile": facts}
+    )
+    table.var_names = intensity.columns
+    table.var["marker"] = intensity.columns.str.replace(INTENSITY, "", regex=True)
+    table.var["compartment"] = intensity.columns.str.extract(INTENSITY)[0].to_numpy()
+    table.obsm["spatial"] = cells[["x_um", "y_um"]].to_numpy(np.float64)
+    return table
+
+
+def write_anndata(cells: pd.DataFrame, facts: dict[str, Any], path: Path) -> None:
+    """Write ``cells.h5ad``, whole or not at all."""
+    with atomic_output(path) as partial:
+        to_anndata(cells, facts).write_h5ad(partial, compression="gzip")

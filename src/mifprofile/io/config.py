@@ -1,0 +1,123 @@
+"""Panels, options and sample sheets: what people write by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mifprofile.errors import MissingError, UsageError
+from mifprofile.model import Panel, Sample, nearest
+from mifprofile.options import Options
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read_panel(path: Path) -> Panel:
+    """Read and check ``panel.yaml``; raises UsageError or MissingError."""
+    return _build(Panel, _read_yaml(path), path)
+
+
+def read_options(path: Path | None) -> Options:
+    """Read the stages' sections of a config file; None gives the defaults.
+
+    The keys ``samples`` and ``results`` belong to the workflow and are skipped.
+    """
+    if path is None:
+        return Options()
+    sections = _read_yaml(path)
+    return parse_options(
+        {k: v for k, v in sections.items() if k not in {"samples", "results"}}, path
+    )
+
+
+def parse_options(sections: dict[str, Any], source: Path | str) -> Options:
+    """Check options that were read elsewhere; ``source`` is named in errors."""
+    return _build(Options, sections, source)
+
+
+def override_options(
+    options: Options, sections: dict[str, dict[str, object]], source: str
+) -> Options:
+    """Options with the given fields replaced; None leaves a field as it is."""
+    content = options.model_dump()
+    for section, fields in sections.items():
+        content[section] |= {k: v for k, v in fields.items() if v is not None}
+    return parse_options(content, source)
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """Read a tab-separated sample sheet; columns it does not know are left alone."""
+    table = _read_sheet(path)
+    known = {name: Sample.model_fields[name] for name in Sample.model_fields}
+    lacking = [n for n, f in known.items() if f.is_required() and n not in table]
+    if lacking:
+        raise UsageError(f"{path}: no column {', '.join(lacking)}")
+    rows = table[[n for n in known if n in table]].to_dict("records")
+    samples = [
+        _build(Sample, {k: v for k, v in row.items() if v != ""}, f"{path}, line {i}")
+        for i, row in enumerate(rows, start=2)
+    ]
+    ids = [sample.sample_id for sample in samples]
+    doubled = sorted({name for name in ids if ids.count(name) > 1})
+    if doubled:
+        raise UsageError(f"{path}: sample_id {doubled[0]!r} occurs more than once")
+    return samples
+
+
+def _read_sheet(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise MissingError(f"{path}: no such sample sheet")
+    try:
+        return pd.read_csv(path, sep="\t", dtype=str, comment="#").fillna("")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: not a tab-separated table ({e})") from e
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingError(f"{path}: no such file")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: not valid YAML ({' '.join(str(e).split())})") from e
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected 'key: value' lines at the top level")
+    return content
+
+
+def _build(kind: type[ModelT], content: dict[str, Any], source: Path | str) -> ModelT:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as e:
+        raise UsageError(f"{source}: {_first_problem(e, kind)}") from e
+
+
+def _first_problem(error: ValidationError, kind: type[BaseModel]) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = error.error_count() - 1
+    tail = f" (and {more} more)" if more else ""
+    if first["type"] == "extra_forbidden":
+        names = _names_beside(kind, first["loc"])
+        hint = nearest(str(first["loc"][-1]), names) or f"; known are {', '.join(names)}"
+        return f"unknown key {where!r}{hint}{tail}"
+    message = first["msg"].removeprefix("Value error, ")
+    value = "" if first["type"] in {"missing", "value_error"} else f", not {first['input']!r}"
+    return f"{where + ': ' if where else ''}{message}{value}{tail}"
+
+
+def _names_beside(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields that are allowed where an unknown key was found."""
+    fields = kind.model_fields
+    for part in loc[:-1]:
+        annotation = fields[str(part)].annotation if str(part) in fields else None
+        inner = getattr(annotation, "__args__", (annotation,))[-1]
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            fields = inner.model_fields
+    return list(fields)

@@ -1,0 +1,68 @@
+"""Slide files of every known format, read lazily."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mifprofile.errors import MissingError
+from mifprofile.io.readers import _ome_tiff, _ome_zarr, _plain_tiff
+from mifprofile.io.readers._common import Found, to_slide
+from mifprofile.io.readers._tiff import read_head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mifprofile.model import Slide
+
+__all__ = ["open_slide"]
+
+
+def open_slide(
+    path: str | Path,
+    *,
+    pixel_size_um: float | None = None,
+    channel_names: Sequence[str] | None = None,
+) -> Slide:
+    """Open a slide without reading its pixels.
+
+    Known are OME-TIFF, Akoya QPTIFF, inForm component images, OME-Zarr 0.4 and 0.5, and
+    plain TIFF. Thumbnail, overview, label and macro images are never exposed: they
+    may show a patient's name.
+
+    Parameters
+    ----------
+    path : str or Path
+    pixel_size_um : float, optional
+        Edge of a pixel, µm; replaces what the file says.
+    channel_names : sequence of str, optional
+        Used only if the file has no names; one per channel, in the file's order.
+
+    Returns
+    -------
+    Slide
+        Levels (c, y, x) as dask arrays of uint8, uint16, uint32 or float32.
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    FormatError
+        The file is damaged, or of a kind that is not understood. Damage that only
+        shows in the pixels surfaces as the same error when they are read.
+    UsageError
+        The names do not match the channels, or the pixel size cannot be right.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise MissingError(f"{source}: no such file; check the path")
+    return to_slide(source, _read(source), pixel_size_um, channel_names)
+
+
+def _read(path: Path) -> Found:
+    if path.is_dir():
+        return _ome_zarr.read(path)
+    head = read_head(path)
+    if head.ome_xml is not None:
+        return _ome_tiff.read(path, head.ome_xml)
+    return _plain_tiff.read(path, head)

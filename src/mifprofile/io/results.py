@@ -1,0 +1,168 @@
+"""The result folder of one sample: what lies where, and how it came about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mifprofile.errors import FormatError, MissingError
+from mifprofile.io.atomic import atomic_output
+from mifprofile.options import STAGES, Stage
+
+EDGE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Results:
+    """Paths below one output folder.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder itself; its name is the sample's.
+    """
+
+    folder: Path
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the sample."""
+        return self.folder.resolve().name
+
+    @property
+    def slide(self) -> Path:
+        """The slide as OME-Zarr, or a link to where it lies."""
+        return self.folder / "slide.zarr"
+
+    @property
+    def quality(self) -> Path:
+        """Tissue mask."""
+        return self.folder / "quality.zarr"
+
+    @property
+    def labels(self) -> Path:
+        """Labels ``nuclei`` and ``cells``."""
+        return self.folder / "labels.zarr"
+
+    @property
+    def measurements(self) -> Path:
+        """Cell table as measured."""
+        return self.folder / "measurements.parquet"
+
+    @property
+    def phenotypes(self) -> Path:
+        """Positivity and phenotype per cell."""
+        return self.folder / "phenotypes.parquet"
+
+    @property
+    def gates(self) -> Path:
+        """Thresholds in use."""
+        return self.folder / "gates.csv"
+
+    @property
+    def regions(self) -> Path:
+        """Region map."""
+        return self.folder / "regions.zarr"
+
+    @property
+    def landscape(self) -> Path:
+        """Landscape, a row per value."""
+        return self.folder / "landscape.csv"
+
+    @property
+    def landscape_wide(self) -> Path:
+        """Landscape, a column per value."""
+        return self.folder / "landscape_wide.csv"
+
+    @property
+    def cells(self) -> Path:
+        """Final cell table; siblings ``cells.csv``, ``.h5ad`` and ``.geojson``."""
+        return self.folder / "cells.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.folder / "report.html"
+
+    @property
+    def provenance(self) -> Path:
+        """Everything that was done, in one file."""
+        return self.folder / "provenance.json"
+
+    def outputs(self, stage: Stage) -> tuple[Path, ...]:
+        """What a stage writes."""
+        beside_cells = (self.cells.with_suffix(s) for s in (".csv", ".h5ad", ".geojson"))
+        return {
+            "ingest": (self.slide,),
+            "quality": (self.quality,),
+            "segment": (self.labels,),
+            "measure": (self.measurements,),
+            "phenotype": (self.phenotypes, self.gates),
+            "landscape": (self.regions, self.landscape, self.landscape_wide),
+            "export": (self.cells, *beside_cells),
+            "report": (self.report, self.provenance),
+        }[stage]
+
+    def record_path(self, stage: Stage) -> Path:
+        """Where a stage's record lies."""
+        return self.folder / "provenance" / f"{stage}.json"
+
+    def read_record(self, stage: Stage) -> dict[str, Any] | None:
+        """Record of a stage that has finished, else None."""
+        path = self.record_path(stage)
+        if not path.is_file():
+            return None
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as e:
+            raise FormatError(f"{path}: not valid JSON; delete it and run again") from e
+        return record
+
+    def write_record(self, stage: Stage, record: dict[str, Any]) -> None:
+        """Say that a stage has finished, and how."""
+        write_json(record, self.record_path(stage))
+
+    def require(self, stage: Stage) -> None:
+        """Raise MissingError unless a stage's outputs are there."""
+        for path in self.outputs(stage):
+            if not path.exists():
+                raise MissingError(
+                    f"{path}: missing; run 'mifprofile {stage} -o {self.folder}' first"
+                )
+
+    def records(self) -> dict[Stage, dict[str, Any]]:
+        """Records of all stages that have finished, in order."""
+        found = {stage: self.read_record(stage) for stage in STAGES}
+        return {stage: record for stage, record in found.items() if record is not None}
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write JSON, whole or not at all."""
+    with atomic_output(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def slide_identity(path: Path) -> dict[str, Any]:
+    """Tell a slide file from others without reading all of it.
+
+    Returns
+    -------
+    dict
+        ``name``, ``bytes`` and ``sha256`` over the first and last MiB; for a folder,
+        over its metadata files.
+    """
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in sorted(path.rglob("*")):
+            if file.name in {".zattrs", ".zgroup", ".zarray", "zarr.json"}:
+                digest.update(file.read_bytes())
+        return {"name": path.name, "bytes": None, "sha256": digest.hexdigest()}
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(EDGE_BYTES))
+        file.seek(max(size - EDGE_BYTES, 0))
+        digest.update(file.read(EDGE_BYTES))
+    return {"name": path.name, "bytes": size, "sha256": digest.hexdigest()}

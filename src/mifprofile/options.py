@@ -1,0 +1,164 @@
+"""One frozen options model per stage; a config file has a section of the same name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class StageOptions(BaseModel):
+    """Base of all options: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IngestOptions(StageOptions):
+    """How a slide file becomes ``slide.zarr``."""
+
+    pixel_size_um: Positive | None = Field(
+        None, description="Overrides the pixel size that the file states, µm."
+    )
+
+
+class QualityOptions(StageOptions):
+    """How tissue is told from glass."""
+
+    mask_um: Positive = Field(4.0, description="Pixel size of the tissue mask, µm.")
+    smooth_um: Positive = Field(12.0, description="Gaussian sigma of the mask, µm.")
+    close_um: NonNegative = Field(30.0, description="Gaps up to this width are tissue.")
+    min_area_um2: Positive = Field(
+        10_000.0, description="Smaller pieces are debris, smaller holes are tissue."
+    )
+
+
+class SegmentOptions(StageOptions):
+    """How nuclei and cells are found."""
+
+    model: str = Field(
+        "embedded", description="'embedded', a Cellpose model's name, or a path."
+    )
+    diameter_um: Positive = Field(
+        8.0, description="Typical object; sets the scale for Cellpose's own models, µm."
+    )
+    cell_probability: float = Field(
+        0.0, description="Logit above which a pixel belongs to a nucleus."
+    )
+    flow_error: Positive = Field(
+        0.4, description="Objects whose flows fit their shape worse are dropped."
+    )
+    min_nucleus_um2: NonNegative = Field(8.0, description="Smaller nuclei are dropped.")
+    max_nucleus_um2: Positive = Field(700.0, description="Larger nuclei are dropped.")
+    rim_um: NonNegative = Field(
+        1.0, description="Every cell extends at least this far beyond its nucleus."
+    )
+    expansion_um: NonNegative = Field(
+        4.0, description="No cell extends further than this beyond its nucleus."
+    )
+    membrane_stop: Share = Field(
+        0.5,
+        description="Growth stops where the membrane signal falls below this share of "
+        "its peak on the way out of the nucleus.",
+    )
+    block_px: int = Field(
+        2048, ge=256, description="Work unit; it does not change the result."
+    )
+
+
+class MeasureOptions(StageOptions):
+    """Where on the cell the channels are read."""
+
+    membrane_um: Positive = Field(
+        1.0, description="Width of the membrane ring inside the cell's outline, µm."
+    )
+
+
+class PhenotypeOptions(StageOptions):
+    """How gates are set where no table gives them."""
+
+    min_cells: int = Field(
+        50, ge=10, description="Fewer cells than this carry no automatic gate."
+    )
+    min_separation_sd: Positive = Field(
+        2.0, description="Populations closer than this (pooled SD) are one."
+    )
+    min_share: Share = Field(
+        0.005, description="A positive population smaller than this is not believed."
+    )
+    max_share: Share = Field(
+        0.95, description="A positive population larger than this is not believed."
+    )
+    seed: int = 0
+
+
+class LandscapeOptions(StageOptions):
+    """Regions and the limits under which a value is not reported."""
+
+    mask_um: Positive = Field(2.0, description="Pixel size of the region map, µm.")
+    nest_close_um: Positive = Field(12.0, description="Gaps closed in tumour nests.")
+    nest_min_cells: int = Field(10, ge=1, description="Smaller nests are not nests.")
+    nest_hole_um2: NonNegative = Field(200.0, description="Smaller holes are filled.")
+    bed_close_um: Positive = Field(
+        100.0, description="Stroma is tissue within this closing of the nests."
+    )
+    min_area_mm2: NonNegative = Field(
+        0.01, description="Densities on less area are not reported."
+    )
+    min_parent_cells: int = Field(50, ge=1, description="Fewer parents are LOW_N.")
+    min_ratio_cells: int = Field(20, ge=1, description="Fewer CD8 + FOXP3 are LOW_N.")
+
+
+class ExportOptions(StageOptions):
+    """What is written for people and other programs."""
+
+    outline_tolerance_um: NonNegative = Field(
+        0.25, description="Outlines are simplified by at most this much, µm."
+    )
+
+
+class ReportOptions(StageOptions):
+    """What the report shows."""
+
+    sample_tiles: int = Field(6, ge=1, le=24, description="Overlays of sample tiles.")
+    tile_um: Positive = Field(150.0, description="Edge of a sample tile, µm.")
+    thumbnail_px: int = Field(900, ge=200, description="Longer side of the thumbnail.")
+    seed: int = 0
+
+
+Stage = Literal[
+    "ingest",
+    "quality",
+    "segment",
+    "measure",
+    "phenotype",
+    "landscape",
+    "export",
+    "report",
+]
+STAGES: tuple[Stage, ...] = (
+    "ingest",
+    "quality",
+    "segment",
+    "measure",
+    "phenotype",
+    "landscape",
+    "export",
+    "report",
+)
+
+
+class Options(StageOptions):
+    """All sections of a config file."""
+
+    ingest: IngestOptions = IngestOptions()
+    quality: QualityOptions = QualityOptions()
+    segment: SegmentOptions = SegmentOptions()
+    measure: MeasureOptions = MeasureOptions()
+    phenotype: PhenotypeOptions = PhenotypeOptions()
+    landscape: LandscapeOptions = LandscapeOptions()
+    export: ExportOptions = ExportOptions()
+    report: ReportOptions = ReportOptions()

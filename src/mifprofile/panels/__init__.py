@@ -1,0 +1,5 @@
+"""Panels that come with the package."""
+
+from importlib.resources import files
+
+DEMO_PANEL_YAML: str = files(__name__).joinpath("demo.yaml").read_text("utf-8")

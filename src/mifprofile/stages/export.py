@@ -1,0 +1,93 @@
+"""All tables → ``cells.parquet`` and its forms for people and other programs."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mifprofile.core.landscape import region_of_cells
+from mifprofile.core.outlines import outlines
+from mifprofile.core.palette import phenotype_colours
+from mifprofile.core.segment import plan_blocks
+from mifprofile.io.anndata import write_anndata
+from mifprofile.io.geojson import cell_feature, write_features
+from mifprofile.io.readers import open_slide
+from mifprofile.io.store import open_label_store
+from mifprofile.io.tables import read_parquet, write_table
+from mifprofile.stages.landscape import read_regions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from mifprofile.stages.job import Job
+
+BLOCK_PX = 2048
+# Wider than any cell, so that every cell of a block's core is seen whole.
+HALO_UM = 100.0
+
+
+def export(job: Job) -> dict[str, Any]:
+    """Join what the stages found out and write it for others to read."""
+    results = job.results
+    cells = final_table(job)
+    um = open_slide(results.slide).um
+    facts = {
+        "sample_id": results.sample_id,
+        "panel": job.panel.name,
+        "species": job.panel.species,
+        "pixel_size_um": um,
+        "version": version("mifprofile"),
+    }
+    write_table(cells, results.cells)
+    write_table(cells, results.cells.with_suffix(".csv"))
+    write_anndata(cells, facts, results.cells.with_suffix(".h5ad"))
+    write_features(_features(job, cells, um), results.cells.with_suffix(".geojson"))
+    return {"cells": len(cells), "columns": list(cells.columns)}
+
+
+def final_table(job: Job) -> pd.DataFrame:
+    """Measurements, calls and region of every cell."""
+    results = job.results
+    calls = read_parquet(results.phenotypes)
+    cells = read_parquet(results.measurements).merge(calls, on="cell_id")
+    cells["region"] = region_of_cells(cells, *read_regions(results))
+    return cells
+
+
+def _features(job: Job, cells: pd.DataFrame, um: float) -> Iterator[dict[str, Any]]:
+    slide = open_slide(job.results.slide)
+    store = open_label_store(job.results.labels)
+    rows, cols = ((cells[c] / um).astype(int) for c in ("y_um", "x_um"))
+    tolerance = job.options.export.outline_tolerance_um / um
+    colours = phenotype_colours(job.panel)
+    blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(HALO_UM / um))
+    for block in job.track(blocks, "outlines"):
+        y0, y1, x0, x1 = block.core
+        mine = cells[(rows >= y0) & (rows < y1) & (cols >= x0) & (cols < x1)]
+        if mine.empty:
+            continue
+        corner = np.array([block.outer[2], block.outer[0]])
+        ids = mine["cell_id"].to_numpy()
+        shapes, inner = (
+            outlines(np.asarray(store[n][0][0][block.outer_slices]), ids, tolerance)
+            for n in ("cells", "nuclei")
+        )
+        for row in mine.to_dict("records"):
+            key = int(row["cell_id"])
+            nucleus = inner[key] + corner if key in inner else None
+            name = str(row["phenotype"])
+            yield cell_feature(
+                shapes[key] + corner, nucleus, name, colours[name], _measurements(row)
+            )
+
+
+def _measurements(row: dict[str, Any]) -> dict[str, float]:
+    return {
+        k: round(float(v), 4)
+        for k, v in row.items()
+        if k.endswith(("_um", "_um2", "_mean", "confidence")) and np.isfinite(v)
+    }

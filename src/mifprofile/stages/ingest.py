@@ -1,0 +1,53 @@
+"""slide file → ``slide.zarr``."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from mifprofile.errors import UsageError
+from mifprofile.io.atomic import atomic_output
+from mifprofile.io.readers import open_slide
+from mifprofile.io.store import is_current_store, write_slide_store
+from mifprofile.model import PLAUSIBLE_UM, PixelSize
+
+if TYPE_CHECKING:
+    from mifprofile.model import Panel, Slide
+    from mifprofile.stages.job import Job
+
+
+def ingest(job: Job) -> dict[str, Any]:
+    """Bring the slide into one chunked pyramid, or link to it if it is one."""
+    if job.slide is None:
+        raise UsageError("ingest needs the slide's file")
+    slide = open_for_panel(job.slide, job.panel, job.options.ingest.pixel_size_um)
+    in_place = job.options.ingest.pixel_size_um is None and is_current_store(job.slide)
+    if in_place:
+        with atomic_output(job.results.slide) as partial:
+            partial.symlink_to(job.slide.resolve())
+    else:
+        write_slide_store(slide, job.results.slide)
+    return {
+        "format": slide.file_format,
+        "channels": list(slide.channel_names),
+        "shape_px": list(slide.shape_px),
+        "pixel_size_um": slide.um,
+        "pixel_size_from": "--pixel-size" if job.options.ingest.pixel_size_um else "file",
+        "origin_um": list(slide.origin_um),
+        "in_place": in_place,
+    }
+
+
+def open_for_panel(path: Path, panel: Panel, pixel_size_um: float | None) -> Slide:
+    """Open a slide and check that it can be analysed with a panel."""
+    slide = open_slide(path, pixel_size_um=pixel_size_um, channel_names=panel.channels)
+    for name in panel.channel_names:
+        slide.channel_index(name)
+    if not PixelSize(slide.um, slide.um).plausible:
+        low, high = PLAUSIBLE_UM
+        warnings.warn(
+            f"{path}: pixel size {slide.um:g} µm is outside {low}-{high} µm; "
+            "if that is wrong, give the right one with --pixel-size",
+            stacklevel=2,
+        )
+    return slide

@@ -1,0 +1,69 @@
+"""What every stage is given."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from tqdm import tqdm
+
+from mifprofile.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mifprofile.io.results import Results
+    from mifprofile.model import Panel
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sample on its way.
+
+    Attributes
+    ----------
+    results : Results
+        The output folder.
+    panel : Panel
+    options : Options
+    slide : Path or None
+        The input file; only `ingest` reads it.
+    gates, nuclei, cells : Path or None
+        Thresholds and masks made elsewhere, instead of our own.
+    quiet : bool
+        Show no progress.
+    """
+
+    results: Results
+    panel: Panel
+    options: Options = field(default_factory=Options)
+    slide: Path | None = None
+    gates: Path | None = None
+    nuclei: Path | None = None
+    cells: Path | None = None
+    quiet: bool = False
+
+    def say(self, line: str) -> None:
+        """Print one line for the user, on stderr."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    def track(self, items: Sequence[ItemT], what: str) -> Iterator[ItemT]:
+        """Yield items and show how far it is; plain lines where there is no terminal."""
+        if self.quiet:
+            yield from items
+        elif sys.stderr.isatty():
+            yield from tqdm(items, desc=f"  {what}", leave=False, unit="block")
+        else:
+            yield from self._lines(items, what)
+
+    def _lines(self, items: Sequence[ItemT], what: str) -> Iterator[ItemT]:
+        for done, item in enumerate(items, start=1):
+            yield item
+            # Ten lines per pass keep a cluster's log readable.
+            if len(items) >= 10 and done % (len(items) // 10) == 0:
+                self.say(f"  {what}: {done}/{len(items)}")

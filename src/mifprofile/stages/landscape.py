@@ -1,0 +1,82 @@
+"""Phenotypes and tissue mask → regions and the landscape table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mifprofile.core.landscape import (
+    REGION_NAMES,
+    landscape as core_landscape,
+    region_map,
+    region_of_cells,
+    widen,
+)
+from mifprofile.io.readers import open_slide
+from mifprofile.io.store import open_label_store, write_label_store
+from mifprofile.io.tables import read_parquet, write_table
+from mifprofile.model import PixelSize
+from mifprofile.stages.quality import read_tissue
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from mifprofile.io.results import Results
+    from mifprofile.stages.job import Job
+
+REGIONS = "regions"
+
+
+def landscape(job: Job) -> dict[str, Any]:
+    """Divide the tissue into regions and count in them."""
+    options, results = job.options.landscape, job.results
+    calls = read_parquet(results.phenotypes)
+    cells = read_parquet(results.measurements).merge(calls, on="cell_id")
+    slide_um = open_slide(results.slide).um
+    step = max(round(options.mask_um / slide_um), 1)
+    um = step * slide_um
+    labels = open_label_store(results.labels)["cells"][0][0]
+    coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
+    tissue = _tissue_at(results, coarse.shape, um)
+    regions = region_map(tissue, _only_tumour(coarse, cells, job.panel.tumour), um, options)
+    cells["region"] = region_of_cells(cells, regions, um)
+    table = core_landscape(results.sample_id, cells, regions, um, job.panel, options)
+    write_label_store(results.regions, {REGIONS: regions}, PixelSize(um, um))
+    write_table(table, results.landscape)
+    write_table(widen(table), results.landscape_wide)
+    pixels = np.bincount(regions.ravel(), minlength=len(REGION_NAMES))
+    return {
+        "area_mm2": {
+            name: float(n) * um**2 / 1e6
+            for name, n in zip(REGION_NAMES, pixels, strict=True)
+        },
+        "rows": len(table),
+    }
+
+
+def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
+    """Region map and its pixel size in µm."""
+    results.require("landscape")
+    levels, pixel_size = open_label_store(results.regions)[REGIONS]
+    return np.asarray(levels[0]).astype(np.uint8), pixel_size.um
+
+
+def _tissue_at(
+    results: Results, shape: tuple[int, ...], um: float
+) -> NDArray[np.bool_]:
+    """Tissue mask looked up at the centres of another grid's pixels."""
+    tissue, tissue_um = read_tissue(results)
+    places = [
+        np.minimum(((np.arange(n) + 0.5) * um / tissue_um).astype(int), size - 1)
+        for n, size in zip(shape, tissue.shape, strict=True)
+    ]
+    return tissue[np.ix_(*places)]
+
+
+def _only_tumour(
+    labels: NDArray[np.uint32], cells: pd.DataFrame, tumour: str | None
+) -> NDArray[np.uint32]:
+    wanted = cells.loc[cells["phenotype"] == tumour, "cell_id"].to_numpy()
+    return np.where(np.isin(labels, wanted), labels, 0)

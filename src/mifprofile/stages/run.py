@@ -1,0 +1,128 @@
+"""Runs stages, and skips what is there already and still holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from mifprofile.errors import UsageError
+from mifprofile.io.atomic import storage_errors
+from mifprofile.io.results import slide_identity
+from mifprofile.options import STAGES, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mifprofile.stages.job import Job
+
+UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
+    "ingest": (),
+    "quality": ("ingest",),
+    "segment": ("ingest", "quality"),
+    "measure": ("segment",),
+    "phenotype": ("measure",),
+    "landscape": ("quality", "phenotype"),
+    "export": ("landscape",),
+    "report": ("export",),
+}
+# What of the panel a stage depends on; the others depend on all of it.
+PANEL_PART: dict[Stage, set[str]] = {
+    "ingest": {"channels"},
+    "quality": {"nucleus"},
+    "segment": {"nucleus", "membrane"},
+    "measure": {"markers"},
+}
+
+
+def run_all(job: Job, *, force: bool = False) -> None:
+    """Run every stage on one slide; finished ones that still hold are kept."""
+    for stage in STAGES:
+        run_stage(job, stage, force=force)
+
+
+def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
+    """Run one stage, unless its outputs are there and nothing before has changed."""
+    if stage == "ingest":
+        _refuse_other_slide(job)
+    for before in UPSTREAM[stage]:
+        job.results.require(before)
+    fingerprint = _fingerprint(job, stage)
+    if not force and _holds(job, stage, fingerprint):
+        job.say(f"{stage}: up to date")
+        return
+    job.say(f"{stage} ...")
+    started = time.time()
+    job.results.record_path(stage).unlink(missing_ok=True)
+    with storage_errors(job.results.folder):
+        facts = _function(stage)(job)
+    seconds = time.time() - started
+    job.results.write_record(stage, _record(job, stage, fingerprint, seconds, facts))
+    job.say(f"{stage}: done in {seconds:.1f} s")
+
+
+def _function(stage: Stage) -> Callable[[Job], dict[str, Any]]:
+    """Import a stage when it is needed: torch, anndata and the like are heavy."""
+    module = import_module(f"mifprofile.stages.{stage}")
+    function: Callable[[Job], dict[str, Any]] = getattr(module, stage)
+    return function
+
+
+def _holds(job: Job, stage: Stage, fingerprint: str) -> bool:
+    record = job.results.read_record(stage)
+    there = all(path.exists() for path in job.results.outputs(stage))
+    return there and record is not None and record["fingerprint"] == fingerprint
+
+
+def _fingerprint(job: Job, stage: Stage) -> str:
+    records = {name: job.results.read_record(name) for name in UPSTREAM[stage]}
+    content = {
+        "version": version("mifprofile"),
+        "options": getattr(job.options, stage).model_dump(mode="json"),
+        "panel": job.panel.model_dump(mode="json", include=PANEL_PART.get(stage)),
+        "inputs": {name: slide_identity(path) for name, path in _inputs(job, stage)},
+        "upstream": {n: r and r["fingerprint"] for n, r in records.items()},
+    }
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
+    """Files from outside the result folder that a stage reads."""
+    files = {
+        "ingest": {"slide": job.slide},
+        "segment": {"nuclei": job.nuclei, "cells": job.cells},
+        "phenotype": {"gates": job.gates},
+    }.get(stage, {})
+    return [(name, path) for name, path in files.items() if path is not None]
+
+
+def _record(
+    job: Job, stage: Stage, fingerprint: str, seconds: float, facts: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "fingerprint": fingerprint,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(seconds, 2),
+        "version": version("mifprofile"),
+        "options": getattr(job.options, stage).model_dump(mode="json"),
+        "inputs": {name: slide_identity(path) for name, path in _inputs(job, stage)},
+        "facts": facts,
+    }
+
+
+def _refuse_other_slide(job: Job) -> None:
+    record = job.results.read_record("ingest")
+    if record is None or job.slide is None or not job.slide.exists():
+        return
+    before, now = record["inputs"].get("slide"), slide_identity(job.slide)
+    if before != now:
+        raise UsageError(
+            f"{job.results.folder}: holds the results of another slide "
+            f"({before['name']}, not {now['name']}); choose another folder with -o"
+        )

@@ -1,0 +1,163 @@
+"""What a synthetic slide shows and which faults it has."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mifprofile.errors import UsageError
+from mifprofile.model import Compartment, nearest
+
+NUCLEAR_CHANNEL = "DAPI"
+PHENOTYPES = ("tumour", "CTL", "Treg", "other")
+TYPES = ("tumour", "CTL", "Treg", "immune", "stromal")
+REGIONS = ("glass", "stroma", "tumour")
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class MarkerLook(NamedTuple):
+    """Where a marker lies and which share of each cell type carries it."""
+
+    channel: str
+    measure: Compartment
+    carriers: dict[str, float]
+
+
+MARKERS: dict[str, MarkerLook] = {
+    "CD8": MarkerLook("CD8", "membrane", {"CTL": 1.0}),
+    "FOXP3": MarkerLook("FOXP3", "nucleus", {"Treg": 1.0}),
+    "PD-L1": MarkerLook("PDL1", "membrane", {"tumour": 0.35, "immune": 0.3}),
+    "HER2": MarkerLook("HER2", "membrane", {"tumour": 0.85}),
+    "CK": MarkerLook("CK", "cytoplasm", {"tumour": 1.0}),
+    "CD3": MarkerLook("CD3", "membrane", {"CTL": 1.0, "Treg": 1.0, "immune": 0.3}),
+    "CD68": MarkerLook("CD68", "cytoplasm", {"immune": 0.25}),
+    "KI67": MarkerLook("KI67", "nucleus", {"tumour": 0.25, "CTL": 0.1}),
+}
+DEMO_MARKERS = ("CD8", "FOXP3", "PD-L1", "HER2", "CK")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mixture(_Frozen):
+    """Shares of the cell types in one region; the rest is stromal."""
+
+    tumour: Fraction = 0.0
+    ctl: Fraction = 0.0
+    treg: Fraction = 0.0
+    immune: Fraction = 0.0
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """One share per type, in the order of `TYPES`."""
+        named = (self.tumour, self.ctl, self.treg, self.immune)
+        return (*named, max(0.0, 1 - sum(named)))
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        total = self.tumour + self.ctl + self.treg + self.immune
+        if total > 1 + 1e-9:
+            raise UsageError(f"shares of a mixture add up to {total:.3g}, more than 1")
+        return self
+
+
+class SynthOptions(_Frozen):
+    """A synthetic slide: its size, its tissue and its faults.
+
+    The defaults give a clean, moderately difficult slide. Every fault is a field of
+    its own, and 0 switches it off.
+
+    Parameters
+    ----------
+    size_mm : (float, float)
+        Width and height.
+    pixel_size_um : float
+    seed : int
+        Same seed, same slide.
+    markers : tuple of str
+        Keys of `MARKERS`; the nuclear channel comes before them.
+    nest, stroma : Mixture
+        Cell types inside and outside the tumour nests.
+    tumour_area_fraction : float
+        Share of the tissue that is tumour nest, on average.
+    nest_cells_per_mm2, stroma_cells_per_mm2 : float
+        Wanted densities; crowding may leave them up to a tenth short.
+    positive_level, negative_level : float
+        Median counts of a marker on cells with and without it.
+    level_spread : float
+        Standard deviation of the logarithm of both.
+    noise : float
+        Shot and read noise, as a multiple of a usual camera's.
+    blur_um : float
+        Standard deviation of the point spread.
+    illumination : float
+        Relative loss of light from the centre to the corners of each camera field.
+    autofluorescence : float
+        Light of unstained tissue, relative to ``positive_level``.
+    bleed_through : float
+        Share of each channel's light that the neighbouring channels also see.
+    spill_over : float
+        Share of each cell's light that spreads over its neighbours.
+    fold_count : int
+        Folds: bands of doubled light.
+    out_of_focus_count : int
+        Patches that the focus missed.
+    out_of_focus_blur_um : float
+        Extra blur in their middle.
+    glass_margin_um : float
+        Mean width of the bare glass around the tissue.
+    """
+
+    size_mm: tuple[Positive, Positive] = (1.0, 1.0)
+    pixel_size_um: Positive = 0.5
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    markers: tuple[str, ...] = DEMO_MARKERS
+    nest: Mixture = Mixture(tumour=0.88, ctl=0.05, treg=0.015, immune=0.035)
+    stroma: Mixture = Mixture(ctl=0.14, treg=0.07, immune=0.24)
+    tumour_area_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.45
+    nest_cells_per_mm2: NonNegative = 7500.0
+    stroma_cells_per_mm2: NonNegative = 6500.0
+    positive_level: Positive = 4000.0
+    negative_level: NonNegative = 120.0
+    level_spread: NonNegative = 0.35
+    noise: NonNegative = 1.0
+    blur_um: NonNegative = 0.35
+    illumination: Fraction = 0.03
+    autofluorescence: NonNegative = 0.02
+    bleed_through: Fraction = 0.01
+    spill_over: Fraction = 0.05
+    fold_count: Annotated[int, Field(ge=0)] = 0
+    out_of_focus_count: Annotated[int, Field(ge=0)] = 0
+    out_of_focus_blur_um: Positive = 2.5
+    glass_margin_um: NonNegative = 40.0
+
+    @model_validator(mode="after")
+    def _known_markers(self) -> Self:
+        for name in self.markers:
+            if name not in MARKERS:
+                raise UsageError(
+                    f"markers: {name!r} cannot be drawn{nearest(name, MARKERS)}; choose "
+                    f"from {', '.join(MARKERS)} ({NUCLEAR_CHANNEL} is always there)"
+                )
+        if len(set(self.markers)) < len(self.markers):
+            raise UsageError(f"markers: {', '.join(self.markers)} names one twice")
+        return self
+
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """Height and width of the slide in pixels."""
+        width, height = self.size_mm
+        return (
+            max(1, round(height * 1000 / self.pixel_size_um)),
+            max(1, round(width * 1000 / self.pixel_size_um)),
+        )
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Channel names in the order of the image."""
+        return (NUCLEAR_CHANNEL, *(MARKERS[name].channel for name in self.markers))

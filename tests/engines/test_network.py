@@ -1,0 +1,147 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from mifprofile.engines.network import NarrowNet, load_network, save_network
+from mifprofile.errors import FormatError, MissingError
+
+NARROW = (4, 6, 8, 10)
+PARTS = {
+    "project": "proj",
+    "first": "conv.conv_0",
+    "second": "conv.conv_1",
+    "third": "conv.conv_2",
+    "fourth": "conv.conv_3",
+}
+
+
+def any_network(widths=NARROW, seed=0):
+    """A network whose batch norms are not the identity."""
+    torch.manual_seed(seed)
+    net = NarrowNet(widths)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
+    return net.eval()
+
+
+def cellpose_key(key):
+    """Name of our weight in CPnet (its style layers have none of ours)."""
+    side, *rest = key.split(".")
+    if side == "output":
+        return key
+    level, part, *tail = rest
+    styled = ".conv" if side == "up" and part in ("second", "third", "fourth") else ""
+    outer = {"down": "downsample.down.res_down_", "up": "upsample.up.res_up_"}[side]
+    return ".".join([f"{outer}{level}", PARTS[part] + styled, *tail])
+
+
+def two_channels(value, wanted):
+    """Give an input layer the second channel that CPnet has; its weights are 0."""
+    padded = torch.zeros_like(wanted)
+    padded[tuple(slice(n) for n in value.shape)] = value
+    return padded
+
+
+def as_cellpose(net):
+    """Map our network into Cellpose's class: styles and the second channel are 0."""
+    resnet = pytest.importorskip("cellpose.resnet_torch")
+    theirs = resnet.CPnet([2, *net.widths], nout=3, sz=3)
+    theirs.style_on = False
+    state = theirs.state_dict()
+    for name, value in state.items():
+        if ".full." in name:
+            value.zero_()
+    mapped = {cellpose_key(name): value for name, value in net.state_dict().items()}
+    assert set(mapped) <= set(state)
+    left = {n for n in state if n not in mapped and ".full." not in n}
+    assert left == {"diam_mean", "diam_labels"}
+    for name, value in mapped.items():
+        state[name] = two_channels(value, state[name])
+    theirs.load_state_dict(state)
+    return theirs.eval()
+
+
+@pytest.mark.parametrize("widths", [NARROW, (16, 32, 64, 128)])
+def test_equals_cellpose(widths):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cellpose's imports warn
+        pytest.importorskip("cellpose")
+        net = any_network(widths)
+        theirs = as_cellpose(net)
+    x = torch.randn(2, 1, 40, 64)
+    with torch.inference_mode():
+        ours = net(x)
+        expected, _, _ = theirs(torch.cat([x, torch.randn_like(x)], 1))
+    np.testing.assert_allclose(ours.numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_shape_and_stride():
+    net = any_network()
+    assert net.stride_px == 8
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 1, 24, 32)).shape == (1, 3, 24, 32)
+
+
+def test_channels_last_is_the_same():
+    net = any_network()
+    x = torch.randn(1, 1, 32, 32)
+    with torch.inference_mode():
+        plain = net(x)
+        last = net.to(memory_format=torch.channels_last)(
+            x.to(memory_format=torch.channels_last)
+        )
+    np.testing.assert_allclose(plain.numpy(), last.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_round_trip(tmp_path):
+    net = any_network()
+    metadata = {"pixel_size_um": 0.5, "percentiles": [1.0, 99.8]}
+    save_network(net, tmp_path / "a.pt", metadata)
+    again, read = load_network(tmp_path / "a.pt")
+    assert read == metadata
+    assert again.widths == NARROW
+    assert not again.training
+    x = torch.randn(1, 1, 32, 32)
+    with torch.inference_mode():
+        near = again(x).numpy()
+        np.testing.assert_allclose(near, net(x).numpy(), rtol=0.02, atol=0.02)
+
+
+def test_weights_are_stored_as_float16(tmp_path):
+    save_network(any_network(), tmp_path / "a.pt", {})
+    state = torch.load(tmp_path / "a.pt", weights_only=True)["state"]
+    kinds = {value.dtype for value in state.values()}
+    assert kinds == {torch.float16, torch.int64}
+
+
+def test_missing_model_is_named(tmp_path):
+    with pytest.raises(MissingError, match=r"absent\.pt: no such model file; name"):
+        load_network(tmp_path / "absent.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04"])
+def test_damaged_model_is_named(tmp_path, content):
+    path = tmp_path / "odd.pt"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"odd\.pt: not a mifprofile-narrow-1 model"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1, 2],
+        {"state": {}},
+        {"widths": [4, 6], "state": {}, "metadata": {}},
+        {"widths": "ab", "state": {}, "metadata": {}},
+    ],
+)
+def test_model_of_another_kind_is_named(tmp_path, content):
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(FormatError, match=r"odd\.pt"):
+        load_network(tmp_path / "odd.pt")

@@ -1,0 +1,144 @@
+"""Draw training crops: turn, scale, and spoil them as microscopes and tissue do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from render import Rng, blur, smooth_noise
+from samples import PERCENTILES, Image, Sample
+
+CROP_PX = 224
+SCALE = (0.65, 1.35)
+FLOW_SCALE = 5.0
+
+cv2.setNumThreads(1)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One training example.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        (y, x)
+    target : ndarray of float32
+        (4, y, x): 5 · flow y, 5 · flow x, nucleus or not, weight.
+    """
+
+    image: Image
+    target: Image
+
+
+def draw(rng: Rng, sample: Sample, haze_of: Sample) -> Crop:
+    """Cut a crop at random and spoil its image.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    sample : Sample
+    haze_of : Sample
+        Where the out-of-focus light of some crops comes from.
+    """
+    matrix, turn = _motion(rng, sample.image.shape)
+    image = _warp(sample.image, matrix, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
+    labels = _warp(sample.labels.astype(np.float32), matrix, cv2.INTER_NEAREST)
+    nucleus = (labels > 0).astype(np.float32)
+    planes = [_warp(plane.astype(np.float32), matrix) for plane in sample.flows]
+    flow_y = (turn[1, 0] * planes[1] + turn[1, 1] * planes[0]) * nucleus
+    flow_x = (turn[0, 0] * planes[1] + turn[0, 1] * planes[0]) * nucleus
+    weight = _warp(sample.weight.astype(np.float32), matrix, cv2.INTER_NEAREST)
+    target = np.stack([FLOW_SCALE * flow_y, FLOW_SCALE * flow_x, nucleus, weight])
+    image = _brightened(rng, image, labels.astype(np.int32))
+    if rng.random() < 0.35:
+        other, _ = _motion(rng, haze_of.image.shape)
+        far = _warp(haze_of.image, other, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
+        image = image + rng.uniform(0.1, 0.5) * blur(far, rng.uniform(4, 14))
+    return Crop(spoiled(rng, image), target)
+
+
+def _motion(rng: Rng, shape: tuple[int, ...]) -> tuple[Image, Image]:
+    angle = rng.uniform(0, 2 * np.pi)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag([rng.choice([-1, 1]), 1])
+    scale = np.exp(rng.uniform(*np.log(SCALE)))
+    reach = CROP_PX / scale / 2
+    low = np.minimum(reach, np.array(shape[::-1]) / 2)
+    centre = rng.uniform(low, np.array(shape[::-1]) - low)
+    matrix = np.zeros((2, 3))
+    matrix[:, :2] = scale * turn
+    matrix[:, 2] = CROP_PX / 2 - matrix[:, :2] @ centre
+    return matrix.astype(np.float32), turn.astype(np.float32)
+
+
+def _warp(
+    plane: Image,
+    matrix: Image,
+    how: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_CONSTANT,
+) -> Image:
+    out = cv2.warpAffine(plane, matrix, (CROP_PX, CROP_PX), flags=how, borderMode=border)
+    return np.asarray(out, np.float32)
+
+
+def _brightened(rng: Rng, image: Image, labels: NDArray[np.int32]) -> Image:
+    """Make single nuclei dimmer or brighter: tissue has both side by side."""
+    if rng.random() < 0.6:
+        return image
+    gain = np.exp(rng.uniform(0.2, 0.6) * rng.standard_normal(labels.max() + 1))
+    gain[0] = 1
+    soft = blur(gain[labels].astype(np.float32), 1.0)
+    return np.maximum(image, 0) * np.clip(soft, 0.2, 2.5)
+
+
+def spoiled(rng: Rng, image: Image) -> Image:
+    """Pass a clean image through a poor microscope.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    image : ndarray of float32
+        (y, x), about 0 to 1.
+    """
+    image = np.clip(image, 0, 4) ** np.float32(np.exp(rng.normal(0, 0.3)))
+    if rng.random() < 0.5:
+        image = blur(image, rng.uniform(0.3, rng.choice([1.0, 1.5, 2.2])))
+    if rng.random() < 0.4:
+        strength = rng.uniform(0.1, 0.4)
+        image = image * np.exp(strength * smooth_noise(rng, image.shape, 60))
+    if rng.random() < 0.4:
+        glow = np.exp(0.5 * smooth_noise(rng, image.shape, rng.uniform(15, 50)))
+        image = image + rng.uniform(0.02, 0.3) * glow
+    if rng.random() < 0.7:
+        image = _noisy(rng, image)
+    if rng.random() < 0.15:
+        image = _compressed(rng, image)
+    return _exposed(rng, image)
+
+
+def _noisy(rng: Rng, image: Image) -> Image:
+    photons = np.exp(rng.uniform(np.log(25), np.log(1500)))
+    variance = np.maximum(image, 0) / photons + rng.uniform(0, 0.04) ** 2
+    noise = rng.standard_normal(image.shape, np.float32)
+    if rng.random() < 0.4:
+        noise = blur(noise, 0.7) * 2
+    return np.asarray(image + noise * np.sqrt(variance), np.float32)
+
+
+def _compressed(rng: Rng, image: Image) -> Image:
+    top = max(float(image.max()), 1e-3)
+    bytes8 = np.clip(image / top * 255, 0, 255).astype(np.uint8)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))]
+    _, packed = cv2.imencode(".jpg", bytes8, quality)
+    return cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE).astype(np.float32) * (top / 255)
+
+
+def _exposed(rng: Rng, image: Image) -> Image:
+    """Normalise as a slide is: its percentiles are seldom those of the crop."""
+    low, high = np.percentile(image, PERCENTILES)
+    image = (image - low) / max(high - low, 1e-3)
+    gain = np.exp(rng.uniform(np.log(0.35), np.log(1.5)))
+    return (image * gain + rng.uniform(-0.05, 0.12)).astype(np.float32)

@@ -1,0 +1,209 @@
+"""Train the nuclear network until a deadline; resumable.
+
+Usage: python training/train.py --minutes 85 [--cache DIR] [--out DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+import math
+import multiprocessing as mp
+import time
+from dataclasses import dataclass, field
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from augment import draw
+from mifprofile.engines.network import NarrowNet, save_network
+from numpy.typing import NDArray
+from samples import PERCENTILES, Sample, load_samples
+from torch import nn
+from torch.nn import functional
+
+HERE = Path(__file__).parent
+BATCH = 8
+MAX_RATE = 3e-3
+WARM_UP = 0.08
+WEIGHT_DECAY = 1e-4
+CLIP_NORM = 5.0
+EMA_DECAY = 0.997
+CHECKPOINT_STEPS = 200
+LOG_STEPS = 20
+SHARES = {
+    "tissue": 0.25,
+    "dsb": 0.22,
+    "layout": 0.20,
+    "lung": 0.12,
+    "collage": 0.13,
+    "generated": 0.08,
+}
+METADATA = {
+    "name": "nuclei",
+    "pixel_size_um": 0.5,
+    "percentiles": list(PERCENTILES),
+    "outputs": ["5 * flow y", "5 * flow x", "cell probability logit"],
+    "cellprob_threshold": 0.0,
+    "flow_threshold": 0.4,
+}
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass
+class Run:
+    """All that a checkpoint holds."""
+
+    net: NarrowNet
+    ema: NarrowNet
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    elapsed_s: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+
+def chances(samples: list[Sample]) -> NDArray[np.float64]:
+    """Chance of each sample: its group's share, crowded images first."""
+    counts = np.array([s.n_nuclei for s in samples], float) ** 0.75
+    groups = np.array([s.group for s in samples])
+    chance = np.zeros(len(samples))
+    for group, share in SHARES.items():
+        mine = groups == group
+        if mine.any():
+            chance[mine] = share * counts[mine] / counts[mine].sum()
+    return chance / chance.sum()
+
+
+def feed(cache: Path, seed: int, queue: Queue[Batch]) -> None:
+    """Fill the queue with batches for ever; runs in a process of its own."""
+    torch.set_num_threads(1)
+    samples = [tile for s in load_samples(cache, "train") for tile in s.tiles()]
+    chance = chances(samples)
+    rng = np.random.default_rng(seed)
+    while True:
+        picks = rng.choice(len(samples), (BATCH, 2), p=chance)
+        crops = [draw(rng, samples[i], samples[j]) for i, j in picks]
+        images = np.stack([crop.image for crop in crops])[:, None]
+        queue.put((images, np.stack([crop.target for crop in crops])))
+
+
+def loss_of(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cellpose's loss, weighted: half the squared flow error, and cross entropy."""
+    weight = target[:, 3:]
+    flow = functional.mse_loss(prediction[:, :2], target[:, :2], reduction="none")
+    logit = prediction[:, 2:]
+    entropy = functional.binary_cross_entropy_with_logits(
+        logit, target[:, 2:3], reduction="none"
+    )
+    return ((0.5 * flow.mean(1, keepdim=True) + entropy) * weight).sum() / weight.sum()
+
+
+def rate(fraction: float) -> float:
+    """One-cycle learning rate at a fraction of the time budget."""
+    if fraction < WARM_UP:
+        return MAX_RATE * (0.04 + 0.96 * fraction / WARM_UP)
+    done = min((fraction - WARM_UP) / (1 - WARM_UP), 1.0)
+    return MAX_RATE * (0.5 * (1 + math.cos(math.pi * done)) + 1e-3)
+
+
+@torch.no_grad()
+def follow(ema: nn.Module, net: nn.Module, step: int) -> None:
+    """Move the averaged weights towards the present ones."""
+    decay = min(EMA_DECAY, (1 + step) / (10 + step))
+    new = net.state_dict()
+    for name, old in ema.state_dict().items():
+        if old.is_floating_point():
+            old.lerp_(new[name], 1 - decay)
+        else:
+            old.copy_(new[name])
+
+
+def learn(run: Run, batch: Batch, fraction: float) -> float:
+    """Take one step; return its loss."""
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate(fraction)
+    images, targets = (torch.from_numpy(part) for part in batch)
+    run.net.train()
+    run.optimiser.zero_grad(set_to_none=True)
+    prediction = run.net(images.to(memory_format=torch.channels_last))
+    loss = loss_of(prediction, targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.net.parameters(), CLIP_NORM)
+    run.optimiser.step()
+    run.step += 1
+    follow(run.ema, run.net, run.step)
+    return float(loss.detach())
+
+
+def start(checkpoint: Path) -> Run:
+    """Begin, or go on from a checkpoint."""
+    torch.manual_seed(0)
+    net = NarrowNet().to(memory_format=torch.channels_last)
+    rates = {"lr": MAX_RATE, "weight_decay": WEIGHT_DECAY}
+    run = Run(net, copy.deepcopy(net), torch.optim.AdamW(net.parameters(), **rates))
+    if checkpoint.is_file():
+        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        run.net.load_state_dict(state["net"])
+        run.ema.load_state_dict(state["ema"])
+        run.optimiser.load_state_dict(state["optimiser"])
+        run.step, run.elapsed_s = state["step"], state["elapsed_s"]
+    return run
+
+
+def keep(run: Run, folder: Path) -> None:
+    """Write the checkpoint, and the averaged network as the package reads it."""
+    state = {
+        "net": run.net.state_dict(),
+        "ema": run.ema.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "step": run.step,
+        "elapsed_s": run.elapsed_s,
+    }
+    torch.save(state, folder / "checkpoint.tmp")
+    (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
+    save_network(run.ema, folder / "nuclei.pt", METADATA | {"steps": run.step})
+
+
+def train(run: Run, queue: Queue[Batch], budget_s: float, out: Path) -> None:
+    """Learn until the time is up."""
+    batch = queue.get()
+    while run.elapsed_s < budget_s:
+        began = time.monotonic()
+        run.losses.append(learn(run, batch, run.elapsed_s / budget_s))
+        batch = queue.get()
+        run.elapsed_s += time.monotonic() - began
+        if run.step % LOG_STEPS == 0:
+            loss = np.mean(run.losses[-LOG_STEPS:])
+            logging.info("step %d, %.0f s, loss %.4f", run.step, run.elapsed_s, loss)
+        if run.step % CHECKPOINT_STEPS == 0:
+            keep(run, out)
+    keep(run, out)
+    logging.info("done after %d steps", run.step)
+
+
+def main() -> None:
+    """Train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--cache", type=Path, default=HERE / "runs" / "cache")
+    parser.add_argument("--out", type=Path, default=HERE / "runs")
+    args = parser.parse_args()
+    logging.basicConfig(
+        filename=args.out / "train.log", level=logging.INFO, format="%(asctime)s %(message)s"
+    )
+    torch.set_num_threads(2)
+    run = start(args.out / "checkpoint.pt")
+    queue: Queue[Batch] = mp.get_context("spawn").Queue(8)
+    feeder = mp.get_context("spawn").Process(
+        target=feed, args=(args.cache, 1 + run.step, queue), daemon=True
+    )
+    feeder.start()
+    train(run, queue, args.minutes * 60, args.out)
+    feeder.terminate()
+
+
+if __name__ == "__main__":
+    main()
