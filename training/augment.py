@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
 from render import Rng, blur, smooth_noise
 from samples import PERCENTILES, Image, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CROP_PX = 224
 SCALE = (0.65, 1.35)
@@ -80,7 +84,9 @@ def _warp(
     how: int = cv2.INTER_LINEAR,
     border: int = cv2.BORDER_CONSTANT,
 ) -> Image:
-    out = cv2.warpAffine(plane, matrix, (CROP_PX, CROP_PX), flags=how, borderMode=border)
+    out = cv2.warpAffine(
+        plane, matrix, (CROP_PX, CROP_PX), flags=how, borderMode=border
+    )
     return np.asarray(out, np.float32)
 
 

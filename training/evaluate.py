@@ -8,20 +8,25 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from cellpose.dynamics import compute_masks
-from mifprofile.engines.network import NarrowNet, load_network
-from numpy.typing import NDArray
-from samples import Image, Labels, Sample, load_samples
 from scipy.sparse import coo_array
 from skimage import io
 from skimage.segmentation import find_boundaries
 from torch.nn import functional
+
+from mifprofile.engines.network import NarrowNet, load_network
+from samples import Image, Labels, Sample, load_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "src" / "mifprofile" / "engines" / "models" / "nuclei.pt"
@@ -64,7 +69,9 @@ class Score:
 def overlap_table(truth: Labels, found: Labels) -> NDArray[np.int64]:
     """Count pixels of every pair of labels; row and column 0 are background."""
     shape = (int(truth.max()) + 1, int(found.max()) + 1)
-    pairs = coo_array((np.ones(truth.size, np.int64), (truth.ravel(), found.ravel())), shape)
+    pairs = coo_array(
+        (np.ones(truth.size, np.int64), (truth.ravel(), found.ravel())), shape
+    )
     table = pairs.toarray()
     rows = np.r_[0, 1 + np.flatnonzero(table[1:].sum(1))]
     columns = np.r_[0, 1 + np.flatnonzero(table[:, 1:].sum(0))]
@@ -169,13 +176,17 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL)
     parser.add_argument("--cache", type=Path, default=HERE / "runs" / "cache")
     parser.add_argument("--split", default="held_out")
-    parser.add_argument("--groups", nargs="*", default=["tissue", "dsb", "lung", "layout"])
+    parser.add_argument(
+        "--groups", nargs="*", default=["tissue", "dsb", "lung", "layout"]
+    )
     parser.add_argument("--cellprob", type=float, default=0.0)
     parser.add_argument("--flow", type=float, default=0.4)
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
     net, metadata = load_network(args.model)
-    samples = [s for s in load_samples(args.cache, args.split) if s.group in args.groups]
+    samples = [
+        s for s in load_samples(args.cache, args.split) if s.group in args.groups
+    ]
     results = evaluate(net, samples, (args.cellprob, args.flow))
     for group, items in results.items():
         print(group, json.dumps(summary([s for _, _, s in items]), indent=1))

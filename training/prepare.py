@@ -9,17 +9,22 @@ import argparse
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
-from render import bank_of, collages, generated, layouts
-from samples import Image, Labels, Sample, make_sample, normalised
 from skimage import io
 from skimage.measure import label, regionprops
+
+from render import bank_of, collages, generated, layouts
+from samples import Image, Labels, Sample, make_sample, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
 SEED = 20260
@@ -48,7 +53,9 @@ def dsb_split(folder: Path) -> dict[str, str]:
     for key in sorted(classes):
         names = rng.permutation(sorted(classes[key])).tolist()
         n_out = int(HELD_OUT_FRACTION * len(names) + rng.random())
-        split |= {name: "held_out" if i < n_out else "train" for i, name in enumerate(names)}
+        split |= {
+            name: "held_out" if i < n_out else "train" for i, name in enumerate(names)
+        }
     return split
 
 
@@ -138,7 +145,10 @@ def write(samples: Iterator[Sample], folder: Path) -> list[Sample]:
         sample.save(folder)
         done.append(sample)
     nuclei = sum(sample.n_nuclei for sample in done)
-    print(f"{done[0].group if done else 'none'}: {len(done)} images, {nuclei} nuclei", flush=True)
+    print(
+        f"{done[0].group if done else 'none'}: {len(done)} images, {nuclei} nuclei",
+        flush=True,
+    )
     return done
 
 
@@ -153,7 +163,9 @@ def main() -> None:
     tissue = {p.name[:8] for p in (args.data / "nuclei_tissue").glob("*_image.png")}
     split |= {n: "held_out" if n in HELD_OUT_TISSUE else "train" for n in tissue}
     record = {"seed": SEED, "lung": HELD_OUT_LUNG, "tissue": HELD_OUT_TISSUE}
-    record["dsb"] = sorted(n for n in split if split[n] == "held_out" and n not in tissue)
+    record["dsb"] = sorted(
+        n for n in split if split[n] == "held_out" and n not in tissue
+    )
     (HERE / "held_out.json").write_text(json.dumps(record, indent=1) + "\n")
     real = write(png_samples(args.data / "nuclei_tissue", "tissue", split), args.cache)
     real += write(png_samples(args.data / "nuclei_dsb2018", "dsb", split), args.cache)

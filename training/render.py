@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from samples import Image, Labels, Sample, make_sample, normalised
 from scipy import ndimage
+
+from samples import Image, Labels, Sample, make_sample, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 RENDERS = 3
 N_COLLAGES = 90
@@ -65,7 +70,9 @@ def painted(rng: Rng, labels: Labels) -> Image:
     depth = rng.choice(len(DEPTHS_PX), labels.max() + 1, p=(0.55, 0.3, 0.15))[labels]
     for i, sigma_px in enumerate(DEPTHS_PX):
         image += blur(np.where(depth == i, signal, 0), sigma_px)
-    image += rng.uniform(0, 0.5) * np.roll(blur(signal, rng.uniform(3, 7)), (97, 61), (0, 1))
+    image += rng.uniform(0, 0.5) * np.roll(
+        blur(signal, rng.uniform(3, 7)), (97, 61), (0, 1)
+    )
     haze = np.exp(0.6 * smooth_noise(rng, labels.shape, rng.uniform(15, 60)))
     fibres = np.abs(smooth_noise(rng, labels.shape, rng.uniform(1.5, 4)))
     image += rng.uniform(0, 0.25) * haze * (1 + rng.uniform(0, 0.6) * fibres)

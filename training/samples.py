@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,6 +11,10 @@ import torch
 from cellpose.dynamics import labels_to_flows
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 PERCENTILES = (1.0, 99.8)
 CONTACT_WEIGHT = 2.0
@@ -71,7 +74,6 @@ class Sample:
             image = store["image"].astype(np.float32)
             arrays = store["labels"], store["flows"], store["weight"]
         return cls(name, group, split, image, *arrays)
-
 
     def tiles(self) -> Iterator[Sample]:
         """Cut a large sample into pieces, so that drawing crops stays cheap."""

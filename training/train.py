@@ -12,18 +12,21 @@ import math
 import multiprocessing as mp
 import time
 from dataclasses import dataclass, field
-from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from augment import draw
-from mifprofile.engines.network import NarrowNet, save_network
 from numpy.typing import NDArray
-from samples import PERCENTILES, Sample, load_samples
 from torch import nn
 from torch.nn import functional
+
+from augment import draw
+from mifprofile.engines.network import NarrowNet, save_network
+from samples import PERCENTILES, Sample, load_samples
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
 
 HERE = Path(__file__).parent
 BATCH = 8
@@ -128,8 +131,9 @@ def learn(run: Run, batch: Batch, fraction: float) -> float:
     images, targets = (torch.from_numpy(part) for part in batch)
     run.net.train()
     run.optimiser.zero_grad(set_to_none=True)
-    prediction = run.net(images.to(memory_format=torch.channels_last))
-    loss = loss_of(prediction, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        prediction = run.net(images.to(memory_format=torch.channels_last))
+    loss = loss_of(prediction.float(), targets)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.net.parameters(), CLIP_NORM)
     run.optimiser.step()
@@ -192,7 +196,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "runs")
     args = parser.parse_args()
     logging.basicConfig(
-        filename=args.out / "train.log", level=logging.INFO, format="%(asctime)s %(message)s"
+        filename=args.out / "train.log",
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
     )
     torch.set_num_threads(2)
     run = start(args.out / "checkpoint.pt")

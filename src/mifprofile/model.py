@@ -179,7 +179,9 @@ class Panel(_Frozen):
         if self.tumour is not None:
             _known(self.tumour, self.phenotypes, "tumour")
         if "other" in self.phenotypes:
-            raise UsageError("phenotype 'other' is reserved for cells that no rule fits")
+            raise UsageError(
+                "phenotype 'other' is reserved for cells that no rule fits"
+            )
         return self
 
     @property
@@ -195,7 +197,11 @@ class Panel(_Frozen):
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Every channel that the panel needs, the nuclear one first, each once."""
-        used = (self.nucleus, *self.membrane, *(m.channel for m in self.markers.values()))
+        used = (
+            self.nucleus,
+            *self.membrane,
+            *(m.channel for m in self.markers.values()),
+        )
         return tuple(dict.fromkeys(used))
 
 

@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+
 from mifprofile.engines.network import NarrowNet, load_network, save_network
 from mifprofile.errors import FormatError, MissingError
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from mifprofile.core.phenotype import OTHER
 from mifprofile.core.quality import close_mask
-from mifprofile.options import LandscapeOptions
 
 if TYPE_CHECKING:
+    from mifprofile.options import LandscapeOptions
+    from numpy.typing import NDArray
     from collections.abc import Iterator
 
     from mifprofile.model import Panel
@@ -155,9 +155,7 @@ def landscape(
         here = cells[cells["region"].isin([REGION_NAMES[c] for c in codes])]
         scope = _Scope(sample_id, region, area, here, panel, options)
         blocked = no_tumour if region in {"tumour", "stroma"} else None
-        rows += [
-            _blocked(row, *blocked) if blocked else row for row in _rows(scope)
-        ]
+        rows += [_blocked(row, *blocked) if blocked else row for row in _rows(scope)]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -300,12 +298,9 @@ def _drop_small_nests(
     return np.asarray(large[pieces])
 
 
-def _fill_small_holes(
-    nest: NDArray[np.bool_], max_hole_px: float
-) -> NDArray[np.bool_]:
+def _fill_small_holes(nest: NDArray[np.bool_], max_hole_px: float) -> NDArray[np.bool_]:
     holes, count = ndimage.label(~nest)
     sizes = np.bincount(holes.ravel(), minlength=count + 1)
     small = sizes < max_hole_px
     small[0] = True
     return np.asarray(small[holes])
-

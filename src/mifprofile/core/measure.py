@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numba import njit
-from numpy.typing import NDArray
 
 from mifprofile.model import COMPARTMENTS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from collections.abc import Sequence
 
 NUCLEUS, CYTOPLASM, MEMBRANE, CELL = range(4)
@@ -108,9 +108,7 @@ def add_blocks(
     return total
 
 
-def membrane_ring(
-    cells: NDArray[np.uint32], membrane_px: float
-) -> NDArray[np.bool_]:
+def membrane_ring(cells: NDArray[np.uint32], membrane_px: float) -> NDArray[np.bool_]:
     """Cell pixels within ``membrane_px`` of a pixel that is not of the same cell.
 
     Parameters
@@ -201,10 +199,9 @@ def shape_table(moments: NDArray[np.float64]) -> pd.DataFrame:
     area = moments[:, 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         y, x = moments[:, 1] / area, moments[:, 2] / area
-        # 1/12: the second moment of a pixel about its own centre.
-        yy = moments[:, 3] / area - y**2 + 1 / 12
+        yy = moments[:, 3] / area - y**2
         yx = moments[:, 4] / area - y * x
-        xx = moments[:, 5] / area - x**2 + 1 / 12
+        xx = moments[:, 5] / area - x**2
         spread = np.sqrt(((yy - xx) / 2) ** 2 + yx**2)
         large, small = (yy + xx) / 2 + spread, np.maximum((yy + xx) / 2 - spread, 0)
         return pd.DataFrame(
@@ -214,7 +211,7 @@ def shape_table(moments: NDArray[np.float64]) -> pd.DataFrame:
                 "x": x,
                 "major": 4 * np.sqrt(large),
                 "minor": 4 * np.sqrt(small),
-                "eccentricity": np.sqrt(1 - small / large),
+                "eccentricity": np.where(large > 0, np.sqrt(1 - small / large), 0.0),
             }
         )
 
@@ -234,7 +231,11 @@ def _ring(
             if cells[y, x]:
                 for k in range(dy.size):
                     v, u = y + dy[k], x + dx[k]
-                    if 0 <= v < height and 0 <= u < width and cells[v, u] != cells[y, x]:
+                    if (
+                        0 <= v < height
+                        and 0 <= u < width
+                        and cells[v, u] != cells[y, x]
+                    ):
                         out[y, x] = True
                         break
     return out

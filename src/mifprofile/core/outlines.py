@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def outlines(
-    labels: NDArray[np.integer], wanted: NDArray[np.integer], tolerance_px: float
+    labels: NDArray[np.integer[Any]],
+    wanted: NDArray[np.integer[Any]],
+    tolerance_px: float,
 ) -> dict[int, NDArray[np.float64]]:
     """Trace objects as closed polygons.
 
@@ -33,7 +35,9 @@ def outlines(
     """
     places = np.searchsorted(wanted, labels)
     places[places == len(wanted)] = 0
-    compact = np.where(wanted[places] == labels, places + 1, 0) if len(wanted) else labels * 0
+    compact = (
+        np.where(wanted[places] == labels, places + 1, 0) if len(wanted) else labels * 0
+    )
     found = {}
     for i, box in enumerate(ndimage.find_objects(compact, len(wanted))):
         if box is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtr
 from sklearn.mixture import GaussianMixture
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from collections.abc import Mapping
 
     from mifprofile.model import Panel, Rule
@@ -82,7 +82,9 @@ def fit_gate(
     share = float(two.weights_[high])
     facts = f"separation {separation:.2f} SD, share {100 * share:.1f} %"
     if two.bic(sample) >= one.bic(sample):
-        return Gate(np.nan, f"no positive population: one Gaussian fits better; {facts}")
+        return Gate(
+            np.nan, f"no positive population: one Gaussian fits better; {facts}"
+        )
     if separation < min_separation_sd or not min_share <= share <= max_share:
         return Gate(np.nan, f"no positive population: {facts}")
     return Gate(float(np.expm1(_crossing(two, low, high))), facts)
@@ -212,5 +214,7 @@ def _certainty(levels: pd.Series, threshold: float) -> NDArray[np.float64]:
     logs = np.log1p(np.maximum(levels.to_numpy(float), 0.0))
     cut = np.log1p(threshold)
     below = logs[logs <= cut]
-    spread = 1.4826 * float(np.median(np.abs(below - np.median(below)))) if below.size else 0
+    spread = (
+        1.4826 * float(np.median(np.abs(below - np.median(below)))) if below.size else 0
+    )
     return np.asarray(ndtr(np.abs(logs - cut) / max(spread, 1e-6)))

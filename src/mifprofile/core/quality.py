@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # A class of pixels is glass if its texture is this many times weaker than the rest's.
 GLASS_CONTRAST = 4.0
 # Texture below this share of the level is noise: nothing was stained.
-EMPTY_TEXTURE = 0.02
+EMPTY_TEXTURE = 0.05
+# The mask is cut where the texture is this share of the tissue's. At a straight edge
+# that is so EDGE_SIGMAS beyond it (the window then holds the share's square of tissue).
+EDGE_SHARE = 0.2
+EDGE_SIGMAS = 1.75
 
 
 def tissue_mask(
@@ -46,6 +53,7 @@ def tissue_mask(
     if float(np.quantile(texture, 0.99)) < EMPTY_TEXTURE * level:
         return np.zeros(nuclear.shape, bool)
     mask = _textured(texture, EMPTY_TEXTURE * level / GLASS_CONTRAST)
+    mask = _shrink(mask, EDGE_SIGMAS * smooth_um / um)
     return _tidy(mask, close_um / um, min_area_um2 / um**2)
 
 
@@ -69,8 +77,17 @@ def _textured(texture: NDArray[np.float64], floor: float) -> NDArray[np.bool_]:
     high = logs > threshold
     if high.all() or not high.any():
         return np.ones(texture.shape, bool)
-    contrast = float(np.median(logs[high]) - np.median(logs[~high]))
-    return high if contrast > np.log(GLASS_CONTRAST) else np.ones(texture.shape, bool)
+    tissue = float(np.median(logs[high]))
+    if tissue - float(np.median(logs[~high])) < np.log(GLASS_CONTRAST):
+        return np.ones(texture.shape, bool)
+    return logs > max(threshold, tissue + np.log(EDGE_SHARE))
+
+
+def _shrink(mask: NDArray[np.bool_], distance_px: float) -> NDArray[np.bool_]:
+    """Take off a margin towards glass, none at the array's edge."""
+    if mask.all():
+        return mask
+    return np.asarray(ndimage.distance_transform_edt(mask) > distance_px)
 
 
 def _tidy(

@@ -10,30 +10,27 @@ if TYPE_CHECKING:
 
 
 class Segmenter(Protocol):
-    """A network that turns a normalised image tile into flows and probability.
-
-    Attributes
-    ----------
-    name : str
-        Model name or path, for the provenance.
-    um : float
-        Pixel size at which the network wants its images, µm.
-    tile_px, margin_px : int
-        Tiles are ``tile_px`` square, of which ``margin_px`` at each side is read but
-        not kept.
-    """
+    """A network that turns a normalised image tile into flows and probability."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Model name or path, for the provenance."""
+        ...
 
     @property
-    def um(self) -> float: ...
+    def um(self) -> float:
+        """Pixel size at which the network wants its images, µm."""
+        ...
 
     @property
-    def tile_px(self) -> int: ...
+    def tile_px(self) -> int:
+        """Edge of the tiles that `predict` takes."""
+        ...
 
     @property
-    def margin_px(self) -> int: ...
+    def margin_px(self) -> int:
+        """Width at each side of a tile that is read but not kept."""
+        ...
 
     def predict(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on one tile.

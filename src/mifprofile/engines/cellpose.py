@@ -130,7 +130,7 @@ def _model_path(model: str, major: int) -> Path:
     if not path.is_file():
         raise MissingError(
             f"{path}: the weights of Cellpose's {model!r} are not there; get them on a "
-            f"machine with internet access (python -c \"from cellpose import models; "
+            f'machine with internet access (python -c "from cellpose import models; '
             f"models.model_path('{model}')\"), and copy the file to this place"
         )
     return path
@@ -161,7 +161,7 @@ def _cpnet_segmenter(
 
 def _cpnet_widths(state: dict[str, Any], path: Path) -> list[int]:
     """Read the channels of each level off the shapes of the projections."""
-    widths = []
+    widths: list[int] = []
     while (key := f"downsample.down.res_down_{len(widths)}.proj.1.weight") in state:
         widths.append(int(state[key].shape[0]))
     if not widths:

@@ -27,7 +27,7 @@ class NarrowSegmenter:
     margin_px = 64
 
     def __init__(self, net: NarrowNet, um: float, name: str) -> None:
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.um = um
         self.name = name
 

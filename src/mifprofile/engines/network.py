@@ -161,7 +161,13 @@ def load_network(path: Path | str) -> tuple[NarrowNet, dict[str, Any]]:
         net = NarrowNet(tuple(content["widths"]))
         net.load_state_dict(content["state"])
         metadata = dict(content["metadata"])
-    except (EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+    except (
+        EOFError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
         raise FormatError(
             f"{path}: not a {FORMAT} model, or damaged; {WAY_OUT}"
         ) from error

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from mifprofile.io._units import to_um
+from mifprofile.model import PixelSize
 
-    from mifprofile.model import PixelSize
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import zarr
 
 VERSION = "0.5"
+_SMALLEST_PX = 512
 _COLOURS = ("0000FF", "00FF00", "FF0000", "FFFF00", "FF00FF", "00FFFF", "FFFFFF")
 
-Size = tuple[int, int]
+Pair = tuple[float, float]
 
 
-def pyramid_shapes(shape_px: Size, levels: int | None, smallest: int = 512) -> list[Size]:
-    """(height, width) of each level: halved, until the smaller side fits `smallest`."""
+def pyramid_shapes(
+    shape_px: tuple[int, int], levels: int | None
+) -> list[tuple[int, int]]:
+    """(height, width) of each level, halved until the smaller side fits 512 px."""
     shapes = [shape_px]
-    while len(shapes) < levels if levels else min(shapes[-1]) > smallest:
+    while len(shapes) < levels if levels else min(shapes[-1]) > _SMALLEST_PX:
         height, width = shapes[-1]
         shapes.append(((height + 1) // 2, (width + 1) // 2))
     return shapes
 
 
+def attributes(group: zarr.Group) -> dict[str, Any]:
+    """NGFF metadata of a group, which 0.5 keeps under the key "ome"."""
+    plain: dict[str, Any] = group.attrs.asdict()
+    inner = plain.get("ome")
+    return dict(inner) if isinstance(inner, dict) else plain
+
+
 def multiscales(
-    name: str,
-    axes: str,
-    levels: int,
-    pixel_size: PixelSize | None,
-    origin_um: tuple[float, float],
+    name: str, axes: str, levels: int, pixel_size: PixelSize | None, origin_um: Pair
 ) -> list[dict[str, Any]]:
-    """Describe a pyramid of `levels` with `axes` such as ``"cyx"``."""
+    """Describe a pyramid of `levels` halvings with `axes` such as ``"cyx"``."""
     return [
         {
             "name": name,
@@ -49,8 +58,16 @@ def multiscales(
     ]
 
 
+def deepen(scales: Sequence[Mapping[str, Any]], levels: int) -> list[dict[str, Any]]:
+    """Describe the same image with more levels."""
+    first = scales[0]
+    edges, origin_um = place_um(first) or (None, (0.0, 0.0))
+    size = None if edges is None else PixelSize(*edges)
+    return multiscales(first["name"], axes_of(first), levels, size, origin_um)
+
+
 def channels(
-    names: Sequence[str], largest: float, windows: Sequence[tuple[float, float]]
+    names: Sequence[str], largest: float, windows: Sequence[Pair]
 ) -> dict[str, Any]:
     """Describe channels; a window is the (darkest, brightest) value to show."""
     return {
@@ -66,6 +83,44 @@ def channels(
     }
 
 
+def axes_of(scales: Mapping[str, Any]) -> str:
+    """Axes of an image, one letter each."""
+    axes = scales.get("axes", ["t", "c", "z", "y", "x"])
+    return "".join(axis if isinstance(axis, str) else axis["name"] for axis in axes)
+
+
+def place_um(scales: Mapping[str, Any]) -> tuple[Pair, Pair] | None:
+    """(x, y) pixel edges and (x, y) origin in µm; None where no unit is given."""
+    described = [axis for axis in scales.get("axes", []) if not isinstance(axis, str)]
+    units = {axis["name"]: axis.get("unit", "") for axis in described}
+    edges, corner = _transformed(scales)
+    found = [
+        to_um(place.get(axis, 1.0), units.get(axis, ""))
+        for place in (edges, corner)
+        for axis in "xy"
+    ]
+    known = [value for value in found if value is not None]
+    if len(known) < len(found):
+        return None
+    return (known[0], known[1]), (known[2], known[3])
+
+
+def _transformed(
+    scales: Mapping[str, Any],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Edge of a full-resolution pixel and place of the first one, by axis."""
+    axes = axes_of(scales)
+    edges, corner = dict.fromkeys(axes, 1.0), dict.fromkeys(axes, 0.0)
+    own = scales["datasets"][0].get("coordinateTransformations", [])
+    for step in (*own, *scales.get("coordinateTransformations", [])):
+        for axis, value in zip(axes, step.get(step["type"], []), strict=False):
+            if step["type"] == "scale":
+                edges[axis], corner[axis] = edges[axis] * value, corner[axis] * value
+            elif step["type"] == "translation":
+                corner[axis] += value
+    return edges, corner
+
+
 def _axis(axis: str, *, known: bool) -> dict[str, str]:
     if axis == "c":
         return {"name": "c", "type": "channel"}
@@ -74,19 +129,15 @@ def _axis(axis: str, *, known: bool) -> dict[str, str]:
 
 
 def _placing(
-    axes: str,
-    factor: int,
-    pixel_size: PixelSize | None,
-    origin_um: tuple[float, float],
+    axes: str, factor: int, pixel_size: PixelSize | None, origin_um: Pair
 ) -> list[dict[str, Any]]:
-    """Scale and translation of one level, whose pixels lie amid those they average."""
-    edge = {"y": 1.0, "x": 1.0}
-    if pixel_size is not None:
-        edge = {"y": pixel_size.y_um, "x": pixel_size.x_um}
-    start = {"y": origin_um[1], "x": origin_um[0]} if pixel_size is not None else {}
-    scale = [factor * edge.get(axis, 1 / factor) for axis in axes]
+    """Scale and translation of a level whose pixels lie amid those they stand for."""
+    size = pixel_size or PixelSize(1.0, 1.0)
+    left, top = (0.0, 0.0) if pixel_size is None else origin_um
+    edges, corner = {"y": size.y_um, "x": size.x_um}, {"y": top, "x": left}
+    scale = [factor * edges[axis] if axis in edges else 1.0 for axis in axes]
     shift = [
-        start.get(axis, 0.0) + (factor - 1) / 2 * edge[axis] if axis in edge else 0.0
+        corner[axis] + (factor - 1) / 2 * edges[axis] if axis in edges else 0.0
         for axis in axes
     ]
     moved = [{"type": "translation", "translation": shift}] if any(shift) else []

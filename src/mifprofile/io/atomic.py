@@ -29,8 +29,8 @@ _WAY_OUT = {
 def atomic_output(path: str | Path) -> Iterator[Path]:
     """Yield a sibling name to write to; it becomes `path` only on success.
 
-    Works for a file and for a folder, and replaces what was there before. Whatever
-    dead runs left behind under such sibling names is removed first.
+    Works for a file, a link and a folder, and replaces what was there before. What dead
+    runs left behind under such names is removed first.
 
     Parameters
     ----------
@@ -47,16 +47,22 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
     StorageError
         The disk is full, read-only, forbidden or failing.
     """
+    with storage_errors(path), temporary_sibling(path) as partial:
+        yield partial
+        _replace(partial, Path(path))
+
+
+@contextmanager
+def temporary_sibling(path: str | Path) -> Iterator[Path]:
+    """Yield ``<path>.partial-<pid>``, not existing yet and gone afterwards."""
     final = Path(path)
     partial = final.with_name(f"{final.name}.partial-{os.getpid()}")
-    with storage_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(final)
-        try:
-            yield partial
-            _replace(partial, final)
-        finally:
-            _remove(partial)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(final)
+    try:
+        yield partial
+    finally:
+        _remove(partial)
 
 
 @contextmanager
@@ -71,8 +77,8 @@ def storage_errors(path: str | Path) -> Iterator[None]:
 
 
 def _replace(partial: Path, final: Path) -> None:
-    """Rename `partial` to `final`, also where `final` is a folder with content."""
-    if not final.is_dir() or final.is_symlink():
+    """Rename `partial` to `final`, whatever lies there."""
+    if not final.is_dir() and not final.is_symlink():
         partial.replace(final)
         return
     # A folder cannot be renamed over a full one, so the old one steps aside.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TYPE_CHECKING
 
 import pandas as pd
 import yaml
@@ -12,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -105,10 +107,16 @@ def _first_problem(error: ValidationError, kind: type[BaseModel]) -> str:
     tail = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
         names = _names_beside(kind, first["loc"])
-        hint = nearest(str(first["loc"][-1]), names) or f"; known are {', '.join(names)}"
+        hint = (
+            nearest(str(first["loc"][-1]), names) or f"; known are {', '.join(names)}"
+        )
         return f"unknown key {where!r}{hint}{tail}"
     message = first["msg"].removeprefix("Value error, ")
-    value = "" if first["type"] in {"missing", "value_error"} else f", not {first['input']!r}"
+    value = (
+        ""
+        if first["type"] in {"missing", "value_error"}
+        else f", not {first['input']!r}"
+    )
     return f"{where + ': ' if where else ''}{message}{value}{tail}"
 
 

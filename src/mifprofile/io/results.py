@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.atomic import atomic_output
 from mifprofile.options import STAGES, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EDGE_BYTES = 1 << 20
 
@@ -94,7 +96,9 @@ class Results:
 
     def outputs(self, stage: Stage) -> tuple[Path, ...]:
         """What a stage writes."""
-        beside_cells = (self.cells.with_suffix(s) for s in (".csv", ".h5ad", ".geojson"))
+        beside_cells = (
+            self.cells.with_suffix(s) for s in (".csv", ".h5ad", ".geojson")
+        )
         return {
             "ingest": (self.slide,),
             "quality": (self.quality,),
@@ -156,9 +160,9 @@ def slide_identity(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         digest = hashlib.sha256()
-        for file in sorted(path.rglob("*")):
-            if file.name in {".zattrs", ".zgroup", ".zarray", "zarr.json"}:
-                digest.update(file.read_bytes())
+        for entry in sorted(path.rglob("*")):
+            if entry.name in {".zattrs", ".zgroup", ".zarray", "zarr.json"}:
+                digest.update(entry.read_bytes())
         return {"name": path.name, "bytes": None, "sha256": digest.hexdigest()}
     size = path.stat().st_size
     with path.open("rb") as file:

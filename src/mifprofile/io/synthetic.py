@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from mifprofile.errors import MissingError
+from mifprofile.io.atomic import atomic_output, storage_errors
 from mifprofile.testing import TruthTally, synthetic_block
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mifprofile.testing import SynthOptions, SyntheticBlock
+    from mifprofile.testing import SyntheticBlock, SynthOptions
 
 TILE_PX = 512
 BLOCK_PX = 1024
@@ -59,8 +58,8 @@ def write_synthetic_slide(path: str | Path, options: SynthOptions) -> SyntheticF
     Parameters
     ----------
     path : str or pathlib.Path
-        The OME-TIFF to write, ``<stem>.ome.tiff``. The truth goes to
-        ``<stem>_truth.ome.tiff`` and ``<stem>_truth.csv``.
+        The OME-TIFF to write, ``<stem>.ome.tiff``; missing folders are made. The
+        truth goes to ``<stem>_truth.ome.tiff`` and ``<stem>_truth.csv``.
     options : SynthOptions
 
     Returns
@@ -71,6 +70,7 @@ def write_synthetic_slide(path: str | Path, options: SynthOptions) -> SyntheticF
     levels = _level_shapes(options.shape_px)
     truth = TruthTally(options)
     with (
+        storage_errors(files.slide),
         _Spool(files.slide.parent, levels) as pixels,
         _Spool(files.slide.parent, levels[:1]) as labels,
     ):
@@ -82,7 +82,7 @@ def write_synthetic_slide(path: str | Path, options: SynthOptions) -> SyntheticF
             del block
         _write_tiff(files.slide, options, pixels, options.channel_names, "uint16")
         _write_tiff(files.labels, options, labels, LABEL_NAMES, "uint32")
-    with _whole_or_nothing(files.table) as partial:
+    with atomic_output(files.table) as partial:
         truth.table().to_csv(
             partial, index=False, float_format="%.4f", lineterminator="\n"
         )
@@ -90,10 +90,11 @@ def write_synthetic_slide(path: str | Path, options: SynthOptions) -> SyntheticF
 
 
 class _Spool:
-    """Compressed tiles of a growing pyramid, in a nameless file until they are sorted."""
+    """Compressed tiles of a growing pyramid, kept in a nameless file until sorted."""
 
     def __init__(self, folder: Path, shapes: list[tuple[int, int]]) -> None:
         self.shapes = shapes
+        folder.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._where: dict[tuple[int, int, int, int], tuple[int, int]] = {}
         self._open: dict[tuple[int, int, int], _OpenTile] = {}
@@ -136,11 +137,10 @@ class _Spool:
         key = (level, row, column)
         if key not in self._open:
             height, width = self.shapes[level]
-            missing = min(TILE_PX, height - row * TILE_PX) * min(
-                TILE_PX, width - column * TILE_PX
-            )
-            size = (piece.shape[0], TILE_PX, TILE_PX)
-            self._open[key] = _OpenTile(np.zeros(size, piece.dtype), missing)
+            rows = min(TILE_PX, height - row * TILE_PX)
+            columns = min(TILE_PX, width - column * TILE_PX)
+            blank = np.zeros((piece.shape[0], TILE_PX, TILE_PX), piece.dtype)
+            self._open[key] = _OpenTile(blank, rows * columns)
         tile = self._open[key]
         tile.pixels[:, y : y + piece.shape[1], x : x + piece.shape[2]] = piece
         tile.missing -= piece[0].size
@@ -163,8 +163,6 @@ class _OpenTile:
 
 
 def _names(path: Path) -> SyntheticFiles:
-    if not path.parent.is_dir():
-        raise MissingError(f"{path}: folder {path.parent} does not exist; make it first")
     suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), "")
     stem = path.name[: len(path.name) - len(suffix)]
     return SyntheticFiles(
@@ -191,9 +189,14 @@ def _blocks(shape: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
 def _halved(planes: NDArray[Any]) -> NDArray[Any]:
     """Average 2 x 2 pixels; a last odd row or column counts double."""
     odd = [(0, 0), *((0, n % 2) for n in planes.shape[1:])]
-    even = np.pad(planes, odd, mode="edge") if planes.shape[1] % 2 + planes.shape[2] % 2 else planes
+    even = (
+        np.pad(planes, odd, mode="edge")
+        if planes.shape[1] % 2 + planes.shape[2] % 2
+        else planes
+    )
     rows = even[:, ::2].astype(np.uint32) + even[:, 1::2]
-    return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(planes.dtype)
+    mean = (rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2
+    return np.asarray(mean, dtype=planes.dtype)
 
 
 def _label_planes(block: SyntheticBlock) -> NDArray[np.uint32]:
@@ -217,7 +220,7 @@ def _write_tiff(
     }
     per_cm = 1e4 / options.pixel_size_um
     with (
-        _whole_or_nothing(path) as partial,
+        atomic_output(path) as partial,
         tifffile.TiffWriter(partial, bigtiff=True, byteorder="<") as tiff,
     ):
         for level, shape in enumerate(spool.shapes):
@@ -262,14 +265,3 @@ def _ome_xml(options: SynthOptions, names: tuple[str, ...], dtype: str) -> str:
         f'{channels}<TiffData IFD="0" PlaneCount="{len(names)}"/>'
         "</Pixels></Image></OME>"
     )
-
-
-@contextmanager
-def _whole_or_nothing(path: Path) -> Iterator[Path]:
-    """Give a temporary name that becomes ``path`` only if nothing fails."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -12,6 +12,8 @@ from mifprofile.io.store import is_current_store, write_slide_store
 from mifprofile.model import PLAUSIBLE_UM, PixelSize
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mifprofile.model import Panel, Slide
     from mifprofile.stages.job import Job
 
@@ -32,7 +34,9 @@ def ingest(job: Job) -> dict[str, Any]:
         "channels": list(slide.channel_names),
         "shape_px": list(slide.shape_px),
         "pixel_size_um": slide.um,
-        "pixel_size_from": "--pixel-size" if job.options.ingest.pixel_size_um else "file",
+        "pixel_size_from": "--pixel-size"
+        if job.options.ingest.pixel_size_um
+        else "file",
         "origin_um": list(slide.origin_um),
         "in_place": in_place,
     }

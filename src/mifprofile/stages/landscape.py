@@ -8,10 +8,12 @@ import numpy as np
 
 from mifprofile.core.landscape import (
     REGION_NAMES,
-    landscape as core_landscape,
     region_map,
     region_of_cells,
     widen,
+)
+from mifprofile.core.landscape import (
+    landscape as core_landscape,
 )
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
@@ -40,7 +42,9 @@ def landscape(job: Job) -> dict[str, Any]:
     labels = open_label_store(results.labels)["cells"][0][0]
     coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
     tissue = _tissue_at(results, coarse.shape, um)
-    regions = region_map(tissue, _only_tumour(coarse, cells, job.panel.tumour), um, options)
+    regions = region_map(
+        tissue, _only_tumour(coarse, cells, job.panel.tumour), um, options
+    )
     cells["region"] = region_of_cells(cells, regions, um)
     table = core_landscape(results.sample_id, cells, regions, um, job.panel, options)
     write_label_store(results.regions, {REGIONS: regions}, PixelSize(um, um))

@@ -40,7 +40,9 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     """One gate per marker of the panel, as the rows of ``gates.csv``."""
     by_hand = _gates_by_hand(job)
     rows = [
-        by_hand[marker] if marker in by_hand else _automatic(job, marker, levels[marker])
+        by_hand[marker]
+        if marker in by_hand
+        else _automatic(job, marker, levels[marker])
         for marker in job.panel.markers
     ]
     return pd.DataFrame(rows, columns=list(core.GATE_COLUMNS))

@@ -200,7 +200,7 @@ def _block_nuclei(
     """Labels of a block, their names by label, and which have their sink in its core."""
     maps = _flow_window(work, flows, block.outer)
     labels, sinks = segment_nuclei(maps[:2], maps[2], work.rules)
-    sinks = sinks + (block.outer[0], block.outer[2])
+    sinks = sinks + np.array([block.outer[0], block.outer[2]])
     width = work.slide.shape_px[1]
     names = np.zeros(len(sinks) + 1, np.uint64)
     scale = work.slide.um / work.tissue_um

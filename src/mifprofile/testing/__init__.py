@@ -1,5 +1,8 @@
 """Synthetic slides with exact truth, and hypothesis strategies for label images."""
 
+from typing import TYPE_CHECKING, Any
+
+from mifprofile.panels import DEMO_PANEL_YAML
 from mifprofile.testing.nuclei import nuclei_field
 from mifprofile.testing.options import DEMO_MARKERS, MARKERS, Mixture, SynthOptions
 from mifprofile.testing.slide import (
@@ -10,15 +13,29 @@ from mifprofile.testing.slide import (
     synthetic_truth,
 )
 
+if TYPE_CHECKING:
+    from mifprofile.testing.strategies import label_images
+
 __all__ = [
     "DEMO_MARKERS",
+    "DEMO_PANEL_YAML",
     "MARKERS",
     "Mixture",
     "SynthOptions",
     "SyntheticBlock",
     "TruthTally",
+    "label_images",
     "nuclei_field",
     "synthetic_areas_mm2",
     "synthetic_block",
     "synthetic_truth",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import hypothesis only for those who ask for its strategies."""
+    if name == "label_images":
+        from mifprofile.testing.strategies import label_images
+
+        return label_images
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

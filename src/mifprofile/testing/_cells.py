@@ -197,7 +197,11 @@ def _candidates(
 
 
 def _coarse(
-    options: SynthOptions, field: int, grain_um: float, start: tuple[int, int], plot: int
+    options: SynthOptions,
+    field: int,
+    grain_um: float,
+    start: tuple[int, int],
+    plot: int,
 ) -> NDArray[np.float32]:
     """Return every eighth pixel of a smooth field over one square."""
     corner = (start[0] // 8, start[1] // 8)
@@ -259,7 +263,9 @@ def _stained(
     rng: np.random.Generator, options: SynthOptions, seeds: Seeds, first_id: int
 ) -> Cells:
     count = len(seeds)
-    positive = rng.random((count, len(options.markers))) < _carriers(options)[seeds.types]
+    positive = (
+        rng.random((count, len(options.markers))) < _carriers(options)[seeds.types]
+    )
     median = np.where(positive, options.positive_level, options.negative_level)
     levels = median * np.exp(options.level_spread * rng.normal(size=median.shape))
     width_um = CYTOPLASM_UM[seeds.types] * rng.lognormal(0, 0.15, count).clip(0.7, 1.5)

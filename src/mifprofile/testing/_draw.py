@@ -66,8 +66,8 @@ def stain(nucleus: Any, u: float, v: float, radius: float, speckle: float) -> fl
 @njit(cache=True, nogil=True)
 def span(centre: float, reach: float, start: int, size: int) -> tuple[int, int]:
     """Rows or columns of a block that a nucleus may touch."""
-    low = max(0, int(math.floor(centre - reach)) - 1 - start)
-    high = min(size, int(math.ceil(centre + reach)) + 2 - start)
+    low = max(0, math.floor(centre - reach) - 1 - start)
+    high = min(size, math.ceil(centre + reach) + 2 - start)
     return low, high
 
 

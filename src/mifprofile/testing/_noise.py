@@ -53,18 +53,18 @@ def spline_surface(
     surface = np.empty(shape, dtype=np.float32)
     line = np.empty(nodes.shape[1], dtype=np.float32)
     weights = np.empty((4, shape[1]), dtype=np.float32)
-    first_row = int(math.floor(start[0] / grain_px))
-    first_column = int(math.floor(start[1] / grain_px))
+    first_row = math.floor(start[0] / grain_px)
+    first_column = math.floor(start[1] / grain_px)
     ends = np.zeros(nodes.shape[1] - 2, dtype=np.int64)
     for x in range(shape[1]):
         at = (start[1] + x) / grain_px
-        column = int(math.floor(at))
+        column = math.floor(at)
         a, b, c, d = _cubic(at - column)
         weights[0, x], weights[1, x], weights[2, x], weights[3, x] = a, b, c, d
         ends[column - first_column + 1] = x + 1
     for y in range(shape[0]):
         at = (start[0] + y) / grain_px
-        row = int(math.floor(at))
+        row = math.floor(at)
         a, b, c, d = _cubic(at - row)
         r = row - first_row
         for k in range(line.size):
@@ -86,7 +86,9 @@ def lattice_shape(
 ) -> tuple[int, int]:
     """Rows and columns of the nodes that `spline_surface` needs for a block."""
     low = [math.floor(s / grain_px) for s in start]
-    high = [math.floor((s + n - 1) / grain_px) for s, n in zip(start, shape, strict=True)]
+    high = [
+        math.floor((s + n - 1) / grain_px) for s, n in zip(start, shape, strict=True)
+    ]
     return high[0] - low[0] + 4, high[1] - low[1] + 4
 
 

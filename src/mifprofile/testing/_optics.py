@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from mifprofile.testing._noise import keyed_rng, smooth_field
-from mifprofile.testing._tissue import CAMERA, GLOW
+from mifprofile.testing._tissue import CAMERA, GLOW, fold_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +24,7 @@ COUNTS_PER_PHOTON = 4.0
 READ_NOISE = 12.0
 OFFSET = 100.0
 GLOW_GRAIN_UM = 25.0
+FOLD_GLOW = 0.12
 SPILL_UM = 1.5
 SOFT_UM = 0.7
 
@@ -44,8 +45,8 @@ def point_spread(options: SynthOptions, extra_um: float = 0.0) -> NDArray[np.flo
 
 def _gauss(sigma: float, radius: int) -> NDArray[np.float64]:
     at = np.arange(-radius, radius + 1)
-    weights: NDArray[np.float64] = np.exp(-0.5 * (at / max(sigma, 1e-3)) ** 2)
-    return weights / weights.sum()
+    weights = np.exp(-0.5 * (at / max(sigma, 1e-3)) ** 2)
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
 @njit(cache=True, nogil=True)
@@ -77,11 +78,16 @@ def blur(
 
 
 @njit(cache=True, nogil=True)
-def blend(image: NDArray[np.float32], other: NDArray[np.float32], weight: Any) -> None:
-    """Mix another image into one, in place, by a weight of 0 to 1 per pixel."""
+def blend(
+    image: NDArray[np.float32],
+    other: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    gain: float,
+) -> None:
+    """Mix ``gain`` times another image into one, by a weight of 0 to 1 per pixel."""
     for r in range(image.shape[0]):
         for c in range(image.shape[1]):
-            image[r, c] += weight[r, c] * (other[r, c] - image[r, c])
+            image[r, c] += weight[r, c] * (gain * other[r, c] - image[r, c])
 
 
 def bleed_matrix(options: SynthOptions) -> NDArray[np.float32]:
@@ -92,16 +98,22 @@ def bleed_matrix(options: SynthOptions) -> NDArray[np.float32]:
 
 
 def glow(
-    options: SynthOptions,
-    regions: NDArray[np.uint8],
-    start: tuple[int, int],
+    options: SynthOptions, regions: NDArray[np.uint8], start: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Return the autofluorescence of a block in counts, (y, x) float32."""
+    """Return the autofluorescence of a block in counts, (y, x) float32.
+
+    Folded tissue glows more.
+    """
+    shape = (regions.shape[0], regions.shape[1])
     grain = GLOW_GRAIN_UM / options.pixel_size_um
-    field = smooth_field((options.seed, GLOW), grain, start, regions.shape)  # type: ignore[arg-type]
-    level = options.autofluorescence * options.positive_level
-    strength = np.array([0.0, 1.0, 0.8], dtype=np.float32)[regions]
-    return np.asarray(level * strength * (1 + 0.3 * field).clip(0.1), dtype=np.float32)
+    field = smooth_field((options.seed, GLOW), grain, start, shape)
+    level = np.float32(options.autofluorescence) * np.exp(np.float32(0.35) * field)
+    folded = fold_weight(options, start, shape)
+    if folded is not None:
+        level += np.float32(FOLD_GLOW) * folded
+    tissue = np.array([0.0, 1.0, 0.8], dtype=np.float32)[regions]
+    light: NDArray[np.float32] = np.float32(options.positive_level) * tissue * level
+    return light
 
 
 @functools.cache

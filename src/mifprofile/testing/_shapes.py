@@ -42,7 +42,9 @@ def outline_waves(
 ) -> NDArray[np.float64]:
     """Return the terms of ``count`` smooth irregular outlines, (count, 8)."""
     falloff = np.repeat([(2 / k) ** 1.5 for k in HARMONICS], 2)
-    waves: NDArray[np.float64] = rng.normal(0, amplitude, (count, falloff.size)) * falloff
+    waves: NDArray[np.float64] = (
+        rng.normal(0, amplitude, (count, falloff.size)) * falloff
+    )
     return np.clip(waves, -2.5 * amplitude, 2.5 * amplitude)
 
 
@@ -60,7 +62,7 @@ def outline_radius(wave: NDArray[Any], c: float, s: float) -> float:
     c3, s3 = c2 * c - s2 * s, s2 * c + c2 * s
     c4, s4 = c2 * c2 - s2 * s2, 2 * c2 * s2
     c5, s5 = c4 * c - s4 * s, s4 * c + c4 * s
-    return (
+    return float(
         1
         + (wave[0] * c2 + wave[1] * s2 + wave[2] * c3 + wave[3] * s3)
         + (wave[4] * c4 + wave[5] * s4 + wave[6] * c5 + wave[7] * s5)
@@ -85,7 +87,7 @@ def clashes(one: Any, other: Any, room: float) -> bool:
     if square > (room * far) ** 2:
         return False
     touch = towards(one, dy, dx) + towards(other, dy, dx)
-    return square < (room * touch) ** 2
+    return bool(square < (room * touch) ** 2)
 
 
 @njit(cache=True, nogil=True)

@@ -75,7 +75,9 @@ def defocus_weight(
 def folds(options: SynthOptions) -> tuple[Band, ...]:
     """Return the folds of a slide: long narrow bands."""
     rng = keyed_rng(options.seed, FOLDS)
-    return tuple(_band(rng, options, (0.15, 0.3), 14.0) for _ in range(options.fold_count))
+    return tuple(
+        _band(rng, options, (0.15, 0.3), 14.0) for _ in range(options.fold_count)
+    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -152,7 +152,9 @@ def _populate(
     count = int((shape[0] + 2 * margin) * (shape[1] + 2 * margin) * um**2 * 0.07)
     y = rng.uniform(-margin, shape[0] + margin, count)
     x = rng.uniform(-margin, shape[1] + margin, count)
-    at = tuple(np.clip(v, 0, n - 1).astype(int) for v, n in zip((y, x), shape, strict=True))
+    at = tuple(
+        np.clip(v, 0, n - 1).astype(int) for v, n in zip((y, x), shape, strict=True)
+    )
     nest = smooth_noise(rng, shape, 45 / um)[at] + rng.normal(0, 0.7)
     flow = np.pi * smooth_noise(rng, shape, 60 / um)[at] * 0.6 + rng.uniform(0, np.pi)
     cluster = smooth_noise(rng, shape, 25 / um)[at]
@@ -224,7 +226,9 @@ def _expose(
     photons = float(np.exp(rng.uniform(np.log(60), np.log(1500))))
     read = rng.uniform(1, 4)
     spread = np.sqrt(light * photons + read**2)
-    counts = light * photons + spread * rng.standard_normal(light.shape, dtype=np.float32)
+    counts = light * photons + spread * rng.standard_normal(
+        light.shape, dtype=np.float32
+    )
     return np.asarray(np.maximum(counts + 3 * read, 0) + 1, dtype=np.float32)
 
 

@@ -104,7 +104,7 @@ class SynthOptions(_Frozen):
     spill_over : float
         Share of each cell's light that spreads over its neighbours.
     fold_count : int
-        Folds: bands of doubled light.
+        Folds: bands of doubled, blurred light.
     out_of_focus_count : int
         Patches that the focus missed.
     out_of_focus_blur_um : float
@@ -128,7 +128,7 @@ class SynthOptions(_Frozen):
     noise: NonNegative = 1.0
     blur_um: NonNegative = 0.35
     illumination: Fraction = 0.03
-    autofluorescence: NonNegative = 0.02
+    autofluorescence: NonNegative = 0.03
     bleed_through: Fraction = 0.01
     spill_over: Fraction = 0.05
     fold_count: Annotated[int, Field(ge=0)] = 0
@@ -141,8 +141,9 @@ class SynthOptions(_Frozen):
         for name in self.markers:
             if name not in MARKERS:
                 raise UsageError(
-                    f"markers: {name!r} cannot be drawn{nearest(name, MARKERS)}; choose "
-                    f"from {', '.join(MARKERS)} ({NUCLEAR_CHANNEL} is always there)"
+                    f"markers: {name!r} cannot be drawn{nearest(name, MARKERS)}; "
+                    f"{NUCLEAR_CHANNEL} is always there, "
+                    f"choose the others from {', '.join(MARKERS)}"
                 )
         if len(set(self.markers)) < len(self.markers):
             raise UsageError(f"markers: {', '.join(self.markers)} names one twice")

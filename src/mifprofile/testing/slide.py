@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 TRUTH_BLOCK_PX = 1024
 DAPI_LEVEL = 2600.0
 MEMBRANE_UM = 1.0
-FOLD_GAIN = 0.9
+FOLD_GAIN = 1.9
+FOLD_BLUR_UM = 1.0
 _PHENOTYPE_OF_TYPE = np.array(
     [kind if kind in PHENOTYPES else "other" for kind in TYPES], dtype=object
 )
@@ -62,7 +63,7 @@ class SyntheticBlock:
     regions : (y, x) uint8
         0 glass, 1 stroma, 2 tumour.
     faults : dict of (y, x) bool
-        Where faults were planted: ``fold`` and ``out_of_focus``.
+        Tissue where faults were planted: ``fold`` and ``out_of_focus``.
     """
 
     channels: NDArray[np.uint16]
@@ -156,7 +157,8 @@ def synthetic_block(
     owner = _inner(layout.owner, halo)
     cells = np.concatenate([[0], layout.cells.ids]).astype(np.uint32)[owner]
     nuclei = np.where(_inner(layout.inside, halo), cells, np.uint32(0))
-    return SyntheticBlock(channels, nuclei, cells, regions, _faults(options, start, shape))
+    faults = _faults(options, start, regions)
+    return SyntheticBlock(channels, nuclei, cells, regions, faults)
 
 
 def synthetic_truth(options: SynthOptions) -> pd.DataFrame:
@@ -191,11 +193,12 @@ def synthetic_areas_mm2(options: SynthOptions) -> dict[str, float]:
 
 def _halo(options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]) -> int:
     """Pixels around a block whose light or cells matter inside it."""
-    kernels = [point_spread(options, SOFT_UM)]
-    if defocus_weight(options, start, shape) is not None:
-        kernels.append(point_spread(options, options.out_of_focus_blur_um + SOFT_UM))
-    membrane = _membrane_px(options)
-    return max(kernel.size // 2 for kernel in kernels) + membrane
+    extra_um = [
+        SOFT_UM,
+        *(extra for _, extra, _ in _lens_faults(options, start, shape)),
+    ]
+    radius = max(point_spread(options, extra).size // 2 for extra in extra_um)
+    return radius + _membrane_px(options)
 
 
 def _membrane_px(options: SynthOptions) -> int:
@@ -227,16 +230,23 @@ def _light(
     _through_lens(options, soft, SOFT_UM, light[0])
     for plane, source in zip(light, (sharp, *markers), strict=True):
         _through_lens(options, source, 0.0, plane)
-    missed = defocus_weight(options, start, shape)
-    if missed is not None:
+    for weight, extra_um, gain in _lens_faults(options, start, shape):
         for plane, source in zip(light, (sharp + soft, *markers), strict=True):
             wide = np.zeros(shape, dtype=np.float32)
-            _through_lens(options, source, options.out_of_focus_blur_um, wide)
-            blend(plane, wide, missed)
-    folded = fold_weight(options, start, shape)
-    if folded is not None:
-        light *= 1 + np.float32(FOLD_GAIN) * folded
+            _through_lens(options, source, extra_um, wide)
+            blend(plane, wide, weight, gain)
     return light
+
+
+def _lens_faults(
+    options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
+) -> list[tuple[NDArray[np.float32], float, float]]:
+    """Return (weight, extra blur in µm, gain) of each fault that touches a block."""
+    found = (
+        (fold_weight(options, start, shape), FOLD_BLUR_UM, FOLD_GAIN),
+        (defocus_weight(options, start, shape), options.out_of_focus_blur_um, 1.0),
+    )
+    return [(w, extra_um, gain) for w, extra_um, gain in found if w is not None]
 
 
 def _painted_nuclei(
@@ -284,14 +294,16 @@ def _inner(image: NDArray[Any], margin: int) -> NDArray[Any]:
 
 
 def _faults(
-    options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
+    options: SynthOptions, start: tuple[int, int], regions: NDArray[np.uint8]
 ) -> dict[str, NDArray[np.bool_]]:
+    shape = (regions.shape[0], regions.shape[1])
     weights = {
         "fold": fold_weight(options, start, shape),
         "out_of_focus": defocus_weight(options, start, shape),
     }
+    nowhere = np.zeros(shape, dtype=np.float32)
     return {
-        name: np.zeros(shape, dtype=bool) if weight is None else weight > 0.5
+        name: (regions > 0) & ((nowhere if weight is None else weight) > 0.5)
         for name, weight in weights.items()
     }
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+# Scaled membrane signal below this is none.
+BACKGROUND_SIGNAL = 0.25
 
 
 def expand_nuclei(
@@ -50,9 +57,6 @@ def expand_nuclei(
     return _grow(nuclei, signal, reach, rim_um / um, membrane_stop)
 
 
-BACKGROUND_SIGNAL = 0.15
-
-
 @njit(cache=True, nogil=True)
 def _grow(
     nuclei: NDArray[np.int32],
@@ -61,40 +65,49 @@ def _grow(
     rim_px: float,
     stop: float,
 ) -> NDArray[np.int32]:
-    height, width = nuclei.shape
     cells = nuclei.copy()
-    # Where each cell pixel's path left its nucleus, and the peak signal on the path.
-    from_y, from_x = np.empty(nuclei.shape, np.int32), np.empty(nuclei.shape, np.int32)
+    # Flat index of the nucleus pixel where each cell pixel's path began, and the peak
+    # of the signal on that path.
+    start = np.arange(nuclei.size).reshape(nuclei.shape)
     peak = np.zeros(nuclei.shape, np.float32)
+    for _ in range(int(np.ceil(reach_px))):
+        cells = _step(cells, start, peak, signal, reach_px, rim_px, stop)
+    return cells
+
+
+@njit(cache=True, nogil=True)
+def _step(
+    cells: NDArray[np.int32],
+    start: NDArray[np.int64],
+    peak: NDArray[np.float32],
+    signal: NDArray[np.float32],
+    reach_px: float,
+    rim_px: float,
+    stop: float,
+) -> NDArray[np.int32]:
+    """Let every free pixel beside a cell join the one whose nucleus is nearest."""
+    height, width = cells.shape
+    grown = cells.copy()
     for y in range(height):
         for x in range(width):
-            from_y[y, x], from_x[y, x] = y, x
-    for _ in range(int(np.ceil(reach_px))):
-        grown = cells.copy()
-        old_y, old_x, old_peak = from_y.copy(), from_x.copy(), peak.copy()
-        for y in range(height):
-            for x in range(width):
-                if cells[y, x]:
-                    continue
-                best = reach_px * reach_px + 1e-6
-                for v in range(max(y - 1, 0), min(y + 2, height)):
-                    for u in range(max(x - 1, 0), min(x + 2, width)):
-                        label = cells[v, u]
-                        if not label:
-                            continue
-                        sy, sx = old_y[v, u], old_x[v, u]
-                        distance = float((y - sy) ** 2 + (x - sx) ** 2)
-                        if distance > rim_px * rim_px and not (
-                            signal[y, x] > BACKGROUND_SIGNAL
-                            and signal[y, x] >= stop * old_peak[v, u]
-                        ):
-                            continue
-                        nearer = distance < best
-                        tied = distance == best and label < grown[y, x]
-                        if nearer or tied:
-                            best = distance
-                            grown[y, x] = label
-                            from_y[y, x], from_x[y, x] = sy, sx
-                            peak[y, x] = max(old_peak[v, u], signal[y, x])
-        cells = grown
-    return cells
+            if cells[y, x]:
+                continue
+            best = reach_px * reach_px + 1e-6
+            for v in range(max(y - 1, 0), min(y + 2, height)):
+                for u in range(max(x - 1, 0), min(x + 2, width)):
+                    if not cells[v, u]:
+                        continue
+                    sy, sx = start[v, u] // width, start[v, u] % width
+                    distance = float((y - sy) ** 2 + (x - sx) ** 2)
+                    if distance > rim_px * rim_px and (
+                        signal[y, x] < BACKGROUND_SIGNAL
+                        or signal[y, x] < stop * peak[v, u]
+                    ):
+                        continue
+                    tied = distance == best and cells[v, u] < grown[y, x]
+                    if distance < best or tied:
+                        best = distance
+                        grown[y, x] = cells[v, u]
+                        start[y, x] = start[v, u]
+                        peak[y, x] = max(peak[v, u], signal[y, x])
+    return grown

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mifprofile.core.segment.dynamics import (
     CLIMB_DOUBLINGS,
@@ -22,6 +21,10 @@ from mifprofile.core.segment.objects import (
     flow_errors,
     keep_largest_piece,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # No nucleus is wider than twice this: it sets how far a pixel may travel.
 MAX_RADIUS_UM = 32.0
@@ -105,8 +108,6 @@ def segment_nuclei(
     return labels, np.stack(np.divmod(sinks, labels.shape[1]), axis=1)
 
 
-def renumber(
-    keys: NDArray[np.uint64], names: NDArray[np.uint64]
-) -> NDArray[np.uint32]:
+def renumber(keys: NDArray[np.uint64], names: NDArray[np.uint64]) -> NDArray[np.uint32]:
     """Replace keys by 1 + their place among the sorted ``names``; 0 stays 0."""
     return np.where(keys > 0, np.searchsorted(names, keys) + 1, 0).astype(np.uint32)

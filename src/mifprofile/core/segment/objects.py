@@ -125,9 +125,11 @@ def _largest(
     labels: Labels, pieces: NDArray[np.int32], sizes: NDArray[np.int64]
 ) -> Labels:
     best = np.zeros(labels.max() + 1, np.int32)
-    for label, piece in zip(labels.flat, pieces.flat):
-        if piece and (not best[label] or sizes[piece] > sizes[best[label]]):
-            best[label] = piece
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            label, piece = labels[y, x], pieces[y, x]
+            if piece and (not best[label] or sizes[piece] > sizes[best[label]]):
+                best[label] = piece
     out = np.zeros_like(labels)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):

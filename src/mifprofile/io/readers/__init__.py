@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mifprofile.errors import MissingError
-from mifprofile.io.readers import _ome_tiff, _ome_zarr, _plain_tiff
+from mifprofile.errors import FormatError, MissingError
+from mifprofile.io.readers import _akoya, _ome_tiff, _ome_zarr, _plain_tiff
 from mifprofile.io.readers._common import Found, to_slide
 from mifprofile.io.readers._tiff import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mifprofile.model import Slide
 
-__all__ = ["open_slide"]
+__all__ = ["open_slide", "read_label_image"]
 
 
 def open_slide(
@@ -53,16 +56,50 @@ def open_slide(
     UsageError
         The names do not match the channels, or the pixel size cannot be right.
     """
-    source = Path(path)
-    if not source.exists():
-        raise MissingError(f"{source}: no such file; check the path")
+    source = _existing(path)
     return to_slide(source, _read(source), pixel_size_um, channel_names)
 
 
+def read_label_image(path: str | Path) -> NDArray[np.integer[Any]]:
+    """Read a mask (y, x) whose pixels hold the number of their object, 0 for none.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TIFF of one plane, or an image of an OME-Zarr label store.
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    FormatError
+        It is damaged, has several planes, or its pixels are no integers.
+    """
+    source = _existing(path)
+    level = _read(source).levels[0]
+    if level.shape[0] != 1 or level.dtype.kind not in "iu":
+        raise FormatError(
+            f"{source}: not a label image, but {level.shape[0]} plane(s) of "
+            f"{level.dtype.name}; save one plane of whole numbers, one per object"
+        )
+    plane: NDArray[np.integer[Any]] = level[slice(None), slice(None), slice(None)][0]
+    return plane
+
+
+def _existing(path: str | Path) -> Path:
+    source = Path(path)
+    if not source.exists():
+        raise MissingError(f"{source}: no such file; check the path")
+    return source
+
+
 def _read(path: Path) -> Found:
+    """Send a file to the reader of its format."""
     if path.is_dir():
         return _ome_zarr.read(path)
     head = read_head(path)
     if head.ome_xml is not None:
         return _ome_tiff.read(path, head.ome_xml)
+    if _akoya.MARK in head.page.description:
+        return _akoya.read(path)
     return _plain_tiff.read(path, head)

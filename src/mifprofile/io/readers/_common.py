@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mifprofile.errors import FormatError, UsageError
+from mifprofile.errors import FormatError, MifprofileError, StorageError, UsageError
 from mifprofile.io.readers._lazy import BlockSource, lazy
 from mifprofile.model import Channel, PixelSize, Slide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 DTYPES = ("uint8", "uint16", "uint32", "float32")
+# What decoders raise on damaged input; all of imagecodecs' errors are RuntimeErrors.
+DAMAGED = (ValueError, RuntimeError, IndexError, KeyError, TypeError, zlib.error)
 _SUFFIXES = (
     *(f".ome{suffix}" for suffix in (".tif", ".tiff", ".tf2", ".tf8", ".btf", ".zarr")),
     *(".qptiff", ".tif", ".tiff", ".btf", ".tf8", ".zarr"),
@@ -54,7 +58,7 @@ def to_slide(
     """Check what was found and make a Slide of it; the caller's pixel size wins."""
     _check(path, found.levels[0])
     return Slide(
-        name=slide_name(path),
+        name=_slide_name(path),
         source=str(path),
         file_format=found.file_format,
         channels=_channels(path, found.names, channel_names),
@@ -64,13 +68,23 @@ def to_slide(
     )
 
 
-def slide_name(path: Path) -> str:
-    """File name without the suffixes that say its format."""
-    lower = path.name.lower()
-    for suffix in _SUFFIXES:
-        if lower.endswith(suffix) and len(lower) > len(suffix):
-            return path.name[: -len(suffix)]
-    return path.name
+def one_line(error: Exception) -> str:
+    """Say what a library's error says, in at most 100 characters."""
+    return " ".join(str(error).split())[:100] or type(error).__name__
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn a disk's OSError into a one-line StorageError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, MifprofileError):
+            raise
+        raise StorageError(
+            f"{path}: cannot be read ({error.strerror or one_line(error)}); check the "
+            "disk and that you may read it"
+        ) from error
 
 
 def refuse_colour(path: Path) -> FormatError:
@@ -79,6 +93,25 @@ def refuse_colour(path: Path) -> FormatError:
         f"{path}: a colour (RGB brightfield) image; mifprofile reads fluorescence with "
         "one plane of intensities per channel"
     )
+
+
+def refuse_steps(path: Path, steps: Mapping[str, int]) -> None:
+    """Refuse axes, such as z or t, of more than one step."""
+    several = [f"{axis}={n}" for axis, n in steps.items() if n != 1]
+    if several:
+        raise FormatError(
+            f"{path}: the image has more than channels, rows and columns "
+            f"({', '.join(several)}); project it along z, or take one time point"
+        )
+
+
+def _slide_name(path: Path) -> str:
+    """File name without the suffixes that say its format."""
+    lower = path.name.lower()
+    for suffix in _SUFFIXES:
+        if lower.endswith(suffix) and len(lower) > len(suffix):
+            return path.name[: -len(suffix)]
+    return path.name
 
 
 def _check(path: Path, source: BlockSource) -> None:
@@ -110,7 +143,7 @@ def _channels(
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Number repeated names (cyclic staining names DAPI once per cycle): DAPI, DAPI#2."""
+    """Tell repeated names apart (cyclic staining repeats DAPI): DAPI, DAPI#2."""
     seen: Counter[str] = Counter()
     unique = []
     for name in names:

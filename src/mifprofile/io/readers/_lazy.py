@@ -43,7 +43,7 @@ def lazy(source: BlockSource) -> da.Array:
     """
     shape = source.shape
     chunks = (1, *_group(source.chunk_px, shape[1:]))
-    return da.from_array(
+    array: da.Array = da.from_array(  # type: ignore[no-untyped-call]
         source,
         chunks=chunks,
         name=f"slide-{uuid.uuid4().hex}",
@@ -54,6 +54,7 @@ def lazy(source: BlockSource) -> da.Array:
         inline_array=True,
         meta=np.empty((0, 0, 0), source.dtype),
     )
+    return array
 
 
 def _group(chunk: tuple[int, int], shape: tuple[int, ...]) -> tuple[int, int]:

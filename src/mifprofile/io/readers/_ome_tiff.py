@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from mifprofile.errors import FormatError
+from mifprofile.io._units import to_um
 from mifprofile.io.readers._common import Found
 from mifprofile.io.readers._tiff import read_largest_series
-from mifprofile.io.readers._units import to_um
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mifprofile.io._units import to_um
 from mifprofile.io.readers._common import Found
 from mifprofile.io.readers._tiff import read_largest_series
-from mifprofile.io.readers._units import to_um
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,6 @@ def _pixel_um(head: TiffHead) -> tuple[float, float] | None:
     """Pixel edges (x, y), if the tags tell them in cm or in ImageJ's unit."""
     size = head.page.pixel_um
     if head.imagej_unit is not None and head.page.resolution is not None:
-        unit = head.imagej_unit.replace("\\u00B5", "u")
-        edges = [to_um(1 / per_unit, unit) for per_unit in head.page.resolution]
-        size = (edges[0], edges[1]) if None not in edges else None
+        x, y = (to_um(1 / n, head.imagej_unit) for n in head.page.resolution)
+        size = None if x is None or y is None else (x, y)
     return size if size and max(size) < _LARGEST_UM else None

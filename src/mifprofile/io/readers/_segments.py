@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mifprofile.errors import FormatError
+from mifprofile.io.readers._common import DAMAGED, reading
 
 Decode = Callable[[bytes, int, dict[str, Any]], NDArray[Any]]
-
-# What decoders raise on damaged input; all of imagecodecs' errors are RuntimeErrors.
-DAMAGED = (ValueError, RuntimeError, IndexError, KeyError, TypeError, zlib.error)
 
 _RAW_STRIP_BYTES = 2**20
 
@@ -83,7 +80,10 @@ class SegmentedLevel:
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Read a block (c, y, x); `index` holds one contiguous slice per axis."""
-        rows, cols = range(self.shape_px[0])[index[1]], range(self.shape_px[1])[index[2]]
+        rows, cols = (
+            range(self.shape_px[0])[index[1]],
+            range(self.shape_px[1])[index[2]],
+        )
         planes = self.planes[index[0]]
         block = np.zeros((len(planes), len(rows), len(cols)), self.dtype)
         if block.size:
@@ -96,7 +96,7 @@ class SegmentedLevel:
         height, width = self.chunk_px
         across = math.ceil(self.shape_px[1] / width)
         last_y, last_x = y + target.shape[0] - 1, x + target.shape[1] - 1
-        with Path(plane.path).open("rb", buffering=0) as file:
+        with reading(plane.path), Path(plane.path).open("rb", buffering=0) as file:
             for row in range(y // height, last_y // height + 1):
                 for col in range(x // width, last_x // width + 1):
                     number = plane.first + row * across + col
@@ -154,7 +154,7 @@ def raw_level(
     offsets = np.arange(0, height * row, rows * row, dtype=np.int64)
     counts = np.minimum(rows * row, height * row - offsets)
 
-    def decode(data: bytes, number: int, options: dict[str, Any]) -> NDArray[Any]:
+    def decode(data: bytes, _number: int, _options: dict[str, Any]) -> NDArray[Any]:
         return np.frombuffer(data, dtype).reshape(-1, width, 1)
 
     planes = tuple(Plane(path, start + offsets, counts) for path, start in starts)

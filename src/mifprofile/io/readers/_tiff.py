@@ -13,9 +13,14 @@ import numpy as np
 import tifffile
 
 from mifprofile.errors import FormatError
-from mifprofile.io.readers._common import refuse_colour
-from mifprofile.io.readers._segments import (
+from mifprofile.io.readers._common import (
     DAMAGED,
+    one_line,
+    reading,
+    refuse_colour,
+    refuse_steps,
+)
+from mifprofile.io.readers._segments import (
     Plane,
     SegmentedLevel,
     check_complete,
@@ -31,11 +36,11 @@ if TYPE_CHECKING:
     from mifprofile.io.readers._segments import Decode
 
 _CM = 3
-_COLOUR = {"RGB", "PALETTE", "YCBCR", "CIELAB", "ICCLAB", "ITULAB", "SEPARATED"}
+_COLOUR = {"RGB", "YCBCR", "CIELAB", "ICCLAB", "ITULAB", "SEPARATED"}
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 # tifffile logs what it makes up for; here that is refused, in one line of our own.
-logging.getLogger("tifffile").addFilter(lambda record: not _quiet.get())
+logging.getLogger("tifffile").addFilter(lambda _: not _quiet.get())
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF for its metadata; what tifffile stumbles over is a FormatError."""
     token = _quiet.set(True)
     try:
-        with tifffile.TiffFile(path) as tif:
+        with reading(path), tifffile.TiffFile(path) as tif:
             yield tif
     except FormatError:
         raise
@@ -150,17 +155,13 @@ def _unreadable(path: Path, error: Exception) -> FormatError:
         is_tiff = file.read(2) in (b"II", b"MM")
     if is_tiff:
         return FormatError(
-            f"{path}: the TIFF is damaged or cut off ({_one_line(error)}); "
+            f"{path}: the TIFF is damaged or cut off ({one_line(error)}); "
             "copy it again from its source"
         )
     return FormatError(
         f"{path}: neither a TIFF file nor an OME-Zarr folder; convert the slide to "
         "OME-TIFF (with QuPath or bioformats2raw, for instance)"
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:100] or type(error).__name__
 
 
 def _page(page: tifffile.TiffPage) -> TiffPage:
@@ -177,7 +178,9 @@ def _page(page: tifffile.TiffPage) -> TiffPage:
     )
 
 
-def _pair(x: Any, y: Any, *, zero: bool) -> tuple[float, float] | None:
+def _pair(
+    x: tuple[int, int] | None, y: tuple[int, int] | None, *, zero: bool
+) -> tuple[float, float] | None:
     """Two TIFF rationals as numbers; None where they are absent or cannot be."""
     if x is None or y is None or 0 in (x[1], y[1]):
         return None
@@ -186,7 +189,9 @@ def _pair(x: Any, y: Any, *, zero: bool) -> tuple[float, float] | None:
 
 
 def _is_colour(page: tifffile.TiffPage) -> bool:
-    return getattr(page.photometric, "name", "") in _COLOUR
+    # tifffile marks three or four channels (c, y, x) as RGB if it is not told better.
+    stack = page.planarconfig != tifffile.PLANARCONFIG.CONTIG and page.dtype != np.uint8
+    return getattr(page.photometric, "name", "") in _COLOUR and not stack
 
 
 def _area(series: tifffile.TiffPageSeries) -> int:
@@ -194,15 +199,13 @@ def _area(series: tifffile.TiffPageSeries) -> int:
 
 
 def _channel_count(path: Path, series: tifffile.TiffPageSeries) -> int:
-    """Count the channels; any other axis of more than one step is refused."""
-    axes = zip(series.get_axes(False), series.get_shape(False), strict=True)
-    steps = {axis: n for axis, n in axes if axis not in "YXS" and n != 1}
-    if len(steps) > 1 or (series.kind == "ome" and set(steps) - {"C"}):
-        listed = ", ".join(f"{axis}={n}" for axis, n in steps.items())
-        raise FormatError(
-            f"{path}: the image has more than channels, rows and columns ({listed}); "
-            "project it along z, or take one time point"
-        )
+    """Count the channels; other axes are refused if they have more than one step."""
+    sizes = zip(series.get_axes(False), series.get_shape(False), strict=True)
+    steps = {axis: n for axis, n in sizes if axis not in "YXS" and n != 1}
+    if series.kind == "ome":
+        refuse_steps(path, {axis: n for axis, n in steps.items() if axis != "C"})
+    elif len(steps) > 1:
+        refuse_steps(path, steps)
     return math.prod(steps.values()) * series.keyframe.samplesperpixel
 
 
@@ -213,7 +216,7 @@ def _series_level(
     pages = [series[i] for i in range(len(series))]
     if len(pages) < count and key.samplesperpixel == 1 and series.dataoffset:
         # ImageJ and tifffile may write a whole stack under its first page.
-        step = key.imagelength * key.imagewidth * key.dtype.itemsize
+        step = key.imagelength * key.imagewidth * series.dtype.itemsize
         starts = [(str(path), series.dataoffset + step * i) for i in range(count)]
         return _raw_level(key, starts)
     return _level(path, pages, key, count)
@@ -231,8 +234,8 @@ def _level(
     present = [page for page in pages if page is not None]
     if len(present) * key.samplesperpixel != count:
         raise FormatError(
-            f"{path}: {count} channels are announced, but {len(present)} are there; the "
-            "file is cut off, or files that belong to it are missing: copy them again"
+            f"{path}: {count} channels are announced, but {len(present)} are there; "
+            "the file is cut off, or others that belong to it are missing: copy again"
         )
     if _is_one_raw_strip(key):
         return _raw_level(key, [(_file(p), p.dataoffsets[0]) for p in present])
@@ -256,10 +259,8 @@ def _is_one_raw_strip(key: tifffile.TiffPage) -> bool:
     return bool(single and not key.is_tiled and key.is_final)
 
 
-def _raw_level(
-    key: tifffile.TiffPage, starts: list[tuple[str, int]]
-) -> SegmentedLevel:
-    dtype = np.dtype(key.parent.byteorder + key.dtype.char)
+def _raw_level(key: tifffile.TiffPage, starts: list[tuple[str, int]]) -> SegmentedLevel:
+    dtype = np.dtype(key.dtype).newbyteorder(key.parent.byteorder)
     return raw_level(starts, (key.imagelength, key.imagewidth), dtype)
 
 
@@ -292,13 +293,14 @@ def _decoder(path: Path, key: tifffile.TiffPage) -> Decode:
         segment(None, 0)
     except (ValueError, NotImplementedError) as error:
         raise FormatError(
-            f"{path}: {_one_line(error)}; save the image with Deflate, LZW or "
+            f"{path}: {one_line(error)}; save the image with Deflate, LZW or "
             "Zstandard compression, or without any"
         ) from error
 
     def decode(data: bytes, number: int, options: dict[str, Any]) -> NDArray[Any]:
+        pixels, _, _ = segment(data, number, **options)
         # The first axis is depth, which is 1 here.
-        pixels: NDArray[Any] = segment(data, number, **options)[0][0]
-        return pixels
+        plane: NDArray[Any] = np.asarray(pixels)[0]
+        return plane
 
     return decode

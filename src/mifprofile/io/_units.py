@@ -23,14 +23,21 @@ _UM = {
     "pm": 1e-6,
     "picometer": 1e-6,
     "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-4,
+    "\N{ANGSTROM SIGN}": 1e-4,
     "angstrom": 1e-4,
     "in": 25_400.0,
     "inch": 25_400.0,
 }
+_MISREAD = {
+    # UTF-8 taken for Latin-1, and ImageJ's escape.
+    "\N{LATIN CAPITAL LETTER A WITH CIRCUMFLEX}\N{MICRO SIGN}": "\N{MICRO SIGN}",
+    "\\u00B5": "\N{MICRO SIGN}",
+}
 
 
 def to_um(value: float, unit: str) -> float | None:
-    """Convert a length to µm; None where the unit is no length (``"pixel"``)."""
-    # µ, read as Latin-1 instead of UTF-8, arrives with a stray letter before it.
-    factor = _UM.get(unit.strip().replace("\N{LATIN CAPITAL LETTER A WITH CIRCUMFLEX}", ""))
+    """Convert a length to µm; None where the unit is no length, as ``"pixel"``."""
+    for wrong, right in _MISREAD.items():
+        unit = unit.replace(wrong, right)
+    factor = _UM.get(unit.strip())
     return None if factor is None else value * factor

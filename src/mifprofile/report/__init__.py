@@ -1,0 +1,22 @@
+"""The report for people: one HTML file that needs nothing else."""
+
+from mifprofile.report.channels import ShownChannel, shown_channels
+from mifprofile.report.content import Overview, ReportContent, Tile
+from mifprofile.report.figures import fit
+from mifprofile.report.findings import Finding, find
+from mifprofile.report.page import render
+from mifprofile.report.tiles import Spot, choose_tiles
+
+__all__ = [
+    "Finding",
+    "Overview",
+    "ReportContent",
+    "ShownChannel",
+    "Spot",
+    "Tile",
+    "choose_tiles",
+    "find",
+    "fit",
+    "render",
+    "shown_channels",
+]

@@ -1,0 +1,137 @@
+"""What a report is made of: tables, pictures and records, and no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from mifprofile.model import Panel
+    from mifprofile.report.channels import ShownChannel
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole slide at low resolution.
+
+    Attributes
+    ----------
+    nucleus : (h, w) float32 array
+        Nuclear channel.
+    regions : (h, w) uint8 array
+        On the same grid, coded as by `mifprofile.core.landscape.region_map`.
+    um : float
+        Pixel size of the grid, µm.
+    x_um, y_um : (n,) float64 array
+        Centroids of all cells.
+    phenotypes : (n,) object array
+        Their phenotypes.
+    """
+
+    nucleus: NDArray[np.float32]
+    regions: NDArray[np.uint8]
+    um: float
+    x_um: NDArray[np.float64]
+    y_um: NDArray[np.float64]
+    phenotypes: NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A small window of the slide at full resolution.
+
+    Attributes
+    ----------
+    title : str
+        Why it was chosen, such as ``"tumour"``.
+    x_um, y_um : float
+        Its upper left corner.
+    um : float
+        Pixel size, µm.
+    planes : (c, h, w) float32 array
+        One plane per shown channel of the report.
+    nuclei, cells : (h, w) integer array
+        Labels; a cell and its nucleus share one.
+    phenotypes : dict
+        Label → phenotype.
+    """
+
+    title: str
+    x_um: float
+    y_um: float
+    um: float
+    planes: NDArray[np.float32]
+    nuclei: NDArray[np.integer]
+    cells: NDArray[np.integer]
+    phenotypes: dict[int, str]
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """All that `mifprofile.report.render` shows.
+
+    Attributes
+    ----------
+    sample_id, slide_name : str
+    panel : Panel
+    pixel_size_um : float
+    size_um : tuple of float
+        (width, height) of the slide.
+    levels : pandas.DataFrame
+        A column per marker, a row per cell, in the compartment the panel reads.
+    gates : pandas.DataFrame
+        The columns of ``gates.csv``.
+    impossible : pandas.DataFrame
+        As from `mifprofile.core.phenotype.impossible_rates`.
+    landscape : pandas.DataFrame
+        The columns of ``landscape.csv``.
+    shown : tuple of ShownChannel
+        The channels of the tiles' planes, in order.
+    overview : Overview or None
+    tiles : tuple of Tile
+    records : dict
+        Stage → its record.
+    software : dict
+        Package → version.
+    """
+
+    sample_id: str
+    slide_name: str
+    panel: Panel
+    pixel_size_um: float
+    size_um: tuple[float, float]
+    levels: pd.DataFrame
+    gates: pd.DataFrame
+    impossible: pd.DataFrame
+    landscape: pd.DataFrame
+    shown: tuple[ShownChannel, ...] = ()
+    overview: Overview | None = None
+    tiles: tuple[Tile, ...] = ()
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Marker → threshold, NaN where there is none."""
+        pairs = zip(self.gates["marker"], self.gates["threshold"], strict=True)
+        return {str(marker): float(threshold) for marker, threshold in pairs}
+
+    def fact(self, stage: str, name: str) -> Any:
+        """Something that a stage has noted, or None."""
+        return self.records.get(stage, {}).get("facts", {}).get(name)
+
+    def value(self, metric: str, region: str, phenotype: str = "") -> dict[str, Any]:
+        """The first row of the landscape that fits, empty if there is none."""
+        table = self.landscape
+        fits = (
+            (table["metric"] == metric)
+            & (table["region"] == region)
+            & (table["phenotype"] == phenotype)
+        )
+        rows = table[fits].to_dict("records")
+        return {str(k): v for k, v in rows[0].items()} if rows else {}

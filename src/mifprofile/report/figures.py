@@ -1,0 +1,289 @@
+"""Pictures and diagrams of a report, from arrays."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from mifprofile.core.landscape import GLASS, STROMA, TUMOUR
+from mifprofile.core.outlines import outlines
+from mifprofile.report.wording import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from mifprofile.core.palette import Colour
+    from mifprofile.report.content import Overview, Tile
+
+Rgb = NDArray[np.uint8]
+Range = tuple[float, float]
+
+SHOWN_PERCENTILES = (1.0, 99.7)
+# Contours of the overview; the stroma's is that of the whole tumour bed.
+CONTOURS: dict[str, tuple[tuple[int, ...], Colour]] = {
+    "tissue": ((TUMOUR, STROMA, 3), (190, 190, 190)),
+    "tumour bed": ((TUMOUR, STROMA), (70, 190, 255)),
+    "tumour": ((TUMOUR,), (255, 170, 50)),
+}
+DARK: Colour = (18, 19, 23)
+TISSUE: Colour = (40, 42, 48)
+NUCLEUS_LINE: Colour = (255, 255, 255)
+SUPERSAMPLING = 3
+DOT_UM = 8.0
+MAX_DOT_PX = 5.0
+BAR_SHARE = 0.2
+ACCENT = "#1f5fa8"
+GREY = "#b9bec7"
+
+
+def value_range(values: NDArray[Any]) -> Range:
+    """Values to show as black and as full colour."""
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(values, SHOWN_PERCENTILES))
+    return low, high if high > low else low + 1.0
+
+
+def composite(
+    planes: NDArray[np.float32], colours: Sequence[Colour], ranges: Sequence[Range]
+) -> Rgb:
+    """Lay planes over each other like slides on one screen.
+
+    Parameters
+    ----------
+    planes : (c, h, w) float32 array
+    colours : sequence of (r, g, b)
+        Of full brightness, one per plane.
+    ranges : sequence of (low, high)
+        Values shown as black and as full colour, one per plane.
+
+    Returns
+    -------
+    (h, w, 3) uint8 array
+    """
+    dark = np.ones((*planes.shape[1:], 3), np.float32)
+    for plane, colour, (low, high) in zip(planes, colours, ranges, strict=True):
+        light = np.clip((plane - low) / (high - low), 0, 1)
+        dark *= 1 - light[..., None] * np.asarray(colour, np.float32) / 255
+    return np.rint(255 * (1 - dark)).astype(np.uint8)
+
+
+def fit(plane: NDArray[np.float32], longer_px: int) -> NDArray[np.float32]:
+    """Resample a plane so that its longer side has a given number of pixels."""
+    scale = longer_px / max(plane.shape)
+    height, width = (max(round(size * scale), 1) for size in plane.shape)
+    image = Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
+def draw_contours(image: Rgb, regions: NDArray[np.uint8], width_px: int) -> Rgb:
+    """Draw the inner edge of tissue, tumour bed and tumour nests into an image."""
+    out = image.copy()
+    for codes, colour in CONTOURS.values():
+        mask = np.isin(regions, codes)
+        inner = ndimage.binary_erosion(mask, iterations=width_px, border_value=1)
+        out[mask & ~inner] = colour
+    return out
+
+
+def overview_picture(overview: Overview) -> Rgb:
+    """Nuclear channel of the whole slide with the contours of its regions."""
+    tissue = overview.regions != GLASS
+    shown = overview.nucleus[tissue] if tissue.any() else overview.nucleus
+    span = value_range(shown)
+    if not tissue.any():
+        # Stretched to its noise, bare glass would look like tissue.
+        span = span[0], max(span[1], 3 * abs(span[0]) + 1)
+    grey = composite(overview.nucleus[None], [(165, 185, 225)], [span])
+    width = max(round(max(grey.shape) / 450), 1)
+    return draw_contours(grey, overview.regions, width)
+
+
+def cell_picture(overview: Overview, colours: Mapping[str, Colour]) -> Rgb:
+    """Every cell of the slide as a dot in its phenotype's colour.
+
+    Phenotypes are drawn from the commonest to the rarest, ``other`` first, so that no
+    rare cell is hidden.
+    """
+    image = np.empty((*overview.regions.shape, 3), np.uint8)
+    image[:] = DARK
+    image[overview.regions != GLASS] = TISSUE
+    counts = {n: int((overview.phenotypes == n).sum()) for n in colours}
+    radius = min(max(DOT_UM / overview.um / 2, 0.5), MAX_DOT_PX)
+    for name in sorted(colours, key=lambda n: (n != "other", -counts[n])):
+        mine = overview.phenotypes == name
+        dim = 0.55 if name == "other" else 1.0
+        colour = tuple(round(dim * c) for c in colours[name])
+        x, y = overview.x_um[mine] / overview.um, overview.y_um[mine] / overview.um
+        _dots(image, x, y, radius, (colour[0], colour[1], colour[2]))
+    return image
+
+
+def _dots(
+    image: Rgb,
+    x_px: NDArray[np.float64],
+    y_px: NDArray[np.float64],
+    radius_px: float,
+    colour: Colour,
+) -> None:
+    """Set the pixels within a radius of each point, in place."""
+    reach = math.ceil(radius_px)
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            rows, cols = np.floor(y_px + dy).astype(int), np.floor(x_px + dx).astype(int)
+            near = np.hypot(rows + 0.5 - y_px, cols + 0.5 - x_px) <= max(radius_px, 0.71)
+            near &= (rows >= 0) & (rows < image.shape[0])
+            near &= (cols >= 0) & (cols < image.shape[1])
+            image[rows[near], cols[near]] = colour
+
+
+def tile_ranges(tiles: Sequence[Tile]) -> list[Range]:
+    """Range of each channel over all tiles, so that they can be compared."""
+    pixels = [tile.planes.reshape(len(tile.planes), -1) for tile in tiles]
+    return [value_range(values) for values in np.concatenate(pixels, axis=1)]
+
+
+def outline_picture(tile: Tile, zoom: int, colours: Mapping[str, Colour]) -> Rgb:
+    """Outlines of a tile's nuclei (white) and cells (by phenotype), else transparent.
+
+    Returns
+    -------
+    (h * zoom, w * zoom, 4) uint8 array
+        Red, green, blue, alpha.
+    """
+    height, width = (s * zoom for s in tile.cells.shape)
+    fine = zoom * SUPERSAMPLING
+    size = width * SUPERSAMPLING, height * SUPERSAMPLING
+    image = Image.new("RGBA", size, (*colours["other"], 0))
+    draw = ImageDraw.Draw(image)
+    for label, line in _outlines(tile.nuclei).items():
+        del label
+        draw.line(_points(line, fine), (*NUCLEUS_LINE, 170), SUPERSAMPLING)
+    for label, line in _outlines(tile.cells).items():
+        colour = colours[tile.phenotypes.get(label, "other")]
+        draw.line(_points(line, fine), (*colour, 255), 2 * SUPERSAMPLING, "curve")
+    # Averaging premultiplied colours keeps the lines' rims from turning dark.
+    small = image.convert("RGBa").resize((width, height), Image.Resampling.BOX)
+    return np.asarray(small.convert("RGBA"))
+
+
+def _outlines(labels: NDArray[np.integer]) -> dict[int, NDArray[np.float64]]:
+    present = np.unique(labels)
+    return outlines(labels, present[present > 0], 0.3)
+
+
+def _points(line: NDArray[np.float64], zoom: int) -> list[tuple[float, float]]:
+    return [(float(x) * zoom, float(y) * zoom) for x, y in line]
+
+
+def enlarge(image: Rgb, zoom: int) -> Rgb:
+    """Magnify a picture smoothly by a whole number."""
+    size = image.shape[1] * zoom, image.shape[0] * zoom
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+
+
+def scale_bar(width_um: float) -> tuple[float, float]:
+    """Round length of a scale bar, µm, and its share of the picture's width, %."""
+    wanted = BAR_SHARE * width_um
+    decade = 10.0 ** math.floor(math.log10(wanted))
+    bar = max(step * decade for step in (1, 2, 5) if step * decade <= wanted)
+    return bar, 100 * bar / width_um
+
+
+def histogram(levels: NDArray[np.float64], threshold: float) -> str:
+    """Histogram of a marker's level with its gate, as an SVG data address."""
+    # Text as paths looks the same everywhere; the salt makes the file reproducible.
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "mifprofile"}):
+        figure = Figure(figsize=(4.0, 2.1), layout="constrained")
+        draw_histogram(figure.add_subplot(), levels, threshold)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _address(buffer.getvalue(), "svg+xml")
+
+
+def draw_histogram(
+    axes: Axes, levels: NDArray[np.float64], threshold: float
+) -> None:
+    """Draw cells per log1p level, those above the gate in colour, and the gate."""
+    logs = np.log1p(np.maximum(levels[np.isfinite(levels)], 0.0))
+    gate = float(np.log1p(threshold)) if np.isfinite(threshold) else math.inf
+    edges = _edges(logs, gate)
+    counts, _ = np.histogram(logs, edges)
+    colours = np.where(edges[:-1] >= gate - 1e-9, ACCENT, GREY)
+    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
+    if math.isfinite(gate):
+        axes.axvline(gate, color="#222222", linewidth=1.1)
+    _style(axes, edges)
+
+
+def _edges(logs: NDArray[np.float64], gate: float) -> NDArray[np.float64]:
+    """Edges of 60 equal bins, shifted so that the gate lies on one."""
+    known = [*([logs.min(), logs.max()] if logs.size else [0.0, 1.0])]
+    low, high = min(*known, gate), max(known[1], gate if math.isfinite(gate) else 0.0)
+    step = max((high - low) / 60, 1e-3)
+    first = low if not math.isfinite(gate) else gate - step * math.ceil((gate - low) / step)
+    return first + step * np.arange(math.floor((high - first) / step) + 2)
+
+
+def _style(axes: Axes, edges: NDArray[np.float64]) -> None:
+    axes.set_xlim(edges[0], edges[-1])
+    # Few positive cells stay visible beside many negative ones.
+    axes.set_yscale("function", functions=(np.sqrt, np.square))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v)))
+    ticks = _level_ticks(float(edges[0]), float(edges[-1]))
+    axes.xaxis.set_major_locator(FixedLocator([float(np.log1p(t)) for t in ticks]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(_whole(np.expm1(v)))))
+    axes.set_xlabel("level, log(1 + x) scale", fontsize=8, color="#555555")
+    axes.set_ylabel("cells, square-root scale", fontsize=8, color="#555555")
+    axes.tick_params(labelsize=8, length=3, color="#999999", labelcolor="#444444")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")
+
+
+def _level_ticks(low: float, high: float) -> list[float]:
+    """Round levels, at least an eighth of the axis apart."""
+    steps = [s * 10.0**e for e in range(-2, 7) for s in (1, 2, 5)]
+    ticks: list[float] = []
+    for level in (0.0, *steps):
+        at = float(np.log1p(level))
+        far = not ticks or at - np.log1p(ticks[-1]) >= (high - low) / 8
+        if low <= at <= high and far:
+            ticks.append(level)
+    return ticks
+
+
+def _whole(value: float) -> float:
+    """Undo the rounding of a logarithm and back."""
+    return float(f"{value:.6g}")
+
+
+def jpeg(image: Rgb) -> str:
+    """Embed a photograph-like picture as a data address."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=90, subsampling=0)
+    return _address(buffer.getvalue(), "jpeg")
+
+
+def png(image: Rgb) -> str:
+    """Embed a drawing as a data address; fewer colours make it small."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(image).quantize(128, Image.Quantize.FASTOCTREE)
+    picture.save(buffer, "PNG", optimize=True)
+    return _address(buffer.getvalue(), "png")
+
+
+def _address(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,141 @@
+"""What a reader of a report must know before its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mifprofile.model import PLAUSIBLE_UM, Rule
+from mifprofile.report.wording import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mifprofile.model import Panel
+    from mifprofile.report.content import ReportContent
+
+Level = Literal["fail", "warn", "note"]
+
+# Rates of impossible combinations, in % of the rarer marker, that warn and that fail.
+LIMITS: dict[frozenset[str], tuple[float, float]] = {
+    frozenset({"CD8", "CK"}): (3.0, 10.0),
+    frozenset({"FOXP3", "CK"}): (2.0, 5.0),
+    frozenset({"CD3", "CD68"}): (3.0, 10.0),
+    frozenset({"CD3", "CD20"}): (2.0, 5.0),
+    frozenset({"CD20", "CD68"}): (2.0, 5.0),
+    frozenset({"CD8", "FOXP3"}): (3.0, 8.0),
+    frozenset({"CD8", "CD4"}): (3.0, 10.0),
+    frozenset({"HER2", "CD3"}): (1.0, 3.0),
+}
+OTHER_LIMITS = (3.0, 10.0)
+# A rate among fewer cells says nothing.
+MIN_CELLS = 50
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence, and how much it matters."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an impossible combination's rate compares with its limits, in %."""
+
+    word: Literal["ok", "warn", "fail", "too few cells"]
+    warn: float
+    fail: float
+
+
+def find(content: ReportContent) -> tuple[Finding, ...]:
+    """All findings, the gravest first."""
+    found = [
+        *_about_tissue(content),
+        *_about_cells(content),
+        *_about_gates(content),
+        *_about_combinations(content),
+        *_about_pixels(content),
+        *_about_sources(content),
+    ]
+    order: tuple[Level, ...] = ("fail", "warn", "note")
+    return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
+
+
+def judge(combination: str, percent: float, of: int, panel: Panel) -> Verdict:
+    """Compare a combination's rate with the limits for its markers."""
+    signs = Rule.parse(combination, panel.markers).signs
+    names = frozenset(_plain_name(marker) for marker, positive in signs if positive)
+    warn, fail = LIMITS.get(names, OTHER_LIMITS)
+    if of < MIN_CELLS or not np.isfinite(percent):
+        return Verdict("too few cells", warn, fail)
+    word: Literal["ok", "warn", "fail"] = "warn" if percent > warn else "ok"
+    return Verdict("fail" if percent > fail else word, warn, fail)
+
+
+def _plain_name(marker: str) -> str:
+    """Marker name as the limits know it: all cytokeratins are CK."""
+    name = "".join(c for c in marker.upper() if c.isalnum())
+    keratin = name.startswith(("CK", "PANCK", "KRT")) or "KERATIN" in name
+    return "CK" if keratin else name
+
+
+def _about_tissue(content: ReportContent) -> Iterator[Finding]:
+    if not content.value("area", "tissue").get("value", 0.0) > 0:
+        yield Finding("fail", "No tissue was found: there is nothing to count on.")
+    elif content.panel.tumour is None:
+        text = "The panel names no tumour phenotype: tumour and stroma are not told apart."
+        yield Finding("note", text)
+    elif not content.value("area", "tumour").get("value", 0.0) > 0:
+        text = "No tumour nest was found: values for tumour and stroma are not reported."
+        yield Finding("warn", text)
+
+
+def _about_cells(content: ReportContent) -> Iterator[Finding]:
+    if content.levels.empty:
+        yield Finding("fail", "No cell was found.")
+
+
+def _about_gates(content: ReportContent) -> Iterator[Finding]:
+    if content.levels.empty:
+        return
+    for gate in content.gates.to_dict("records"):
+        if not np.isfinite(gate["threshold"]):
+            note = f" ({gate['note']})" if gate["note"] else ""
+            text = f"{gate['marker']} has no gate, so no cell counts as positive{note}."
+            yield Finding("warn", text)
+
+
+def _about_combinations(content: ReportContent) -> Iterator[Finding]:
+    for row in content.impossible.to_dict("records"):
+        text, rate, of = str(row["combination"]), row["percent"], int(row["of"])
+        verdict = judge(text, rate, of, content.panel)
+        if verdict.word in {"warn", "fail"}:
+            limit = verdict.fail if verdict.word == "fail" else verdict.warn
+            yield Finding(
+                verdict.word,
+                f"{text}: {number(rate)} % of {number(of)} cells, above the limit of "
+                f"{number(limit)} %; look for spillover or a gate set too low.",
+            )
+
+
+def _about_pixels(content: ReportContent) -> Iterator[Finding]:
+    um = content.pixel_size_um
+    if not PLAUSIBLE_UM[0] <= um <= PLAUSIBLE_UM[1]:
+        low, high = PLAUSIBLE_UM
+        text = f"The pixel size of {um:g} µm is outside the usual {low}–{high} µm."
+        yield Finding("warn", text)
+    if content.fact("ingest", "pixel_size_from") == "--pixel-size":
+        text = f"The pixel size of {um:g} µm was given by hand, not read from the file."
+        yield Finding("note", text)
+
+
+def _about_sources(content: ReportContent) -> Iterator[Finding]:
+    if content.fact("segment", "model") == "masks":
+        yield Finding("note", "Cells come from masks made elsewhere.")
+    by_hand = content.gates[content.gates["method"] == "manual"]["marker"]
+    if len(by_hand):
+        yield Finding("note", f"Gates set by hand: {', '.join(by_hand)}.")

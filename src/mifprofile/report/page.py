@@ -1,0 +1,221 @@
+"""The report's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from mifprofile.core.palette import Colour, phenotype_colours
+from mifprofile.report import figures, wording
+from mifprofile.report.findings import find, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from mifprofile.report.content import ReportContent, Tile
+
+# Pictures are shown at half of this width, so that they stay sharp on any screen.
+TILE_PX = 1000
+KEY_REGIONS = ("tissue", "tumour", "stroma")
+STATUS_MEANING = {
+    "OK": "value as measured",
+    "LOW_N": "too few cells for a firm value",
+    "LOW_AREA": "too little area for a density",
+    "NO_TUMOUR": "no tumour nest was found",
+    "NOT_COMPUTABLE": "the panel cannot answer this",
+    "APPROX": "an approximation; the reason says which",
+    "QC_FAIL": "failed a quality check",
+}
+
+
+def render(content: ReportContent) -> str:
+    """Write a report as one HTML page that needs no other file.
+
+    Parameters
+    ----------
+    content : ReportContent
+
+    Returns
+    -------
+    str
+        The page; the same content gives the same page.
+    """
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "plain": wording.plain,
+        "um": wording.length,
+        "duration": wording.duration,
+        "css": _css,
+    }
+    text = files(__package__).joinpath("template.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text).render(_context(content)) + "\n"
+
+
+def _context(content: ReportContent) -> dict[str, Any]:
+    return {
+        "content": content,
+        "panel": content.panel,
+        "findings": find(content),
+        "areas": _areas(content),
+        "key_regions": KEY_REGIONS,
+        "key_rows": _key_rows(content),
+        "colours": phenotype_colours(content.panel),
+        "counts": _counts(content),
+        "overview": _overview(content),
+        "contours": {name: colour for name, (_, colour) in figures.CONTOURS.items()},
+        "tiles": _tiles(content),
+        "markers": [_marker(content, row) for row in _records(content.gates)],
+        "impossible": _impossible(content),
+        "landscape": _landscape(content.landscape),
+        "intervals": bool((content.landscape["ci_method"] != "none").any()),
+        "statuses": _statuses(content.landscape),
+    }
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture with what is drawn over it and beside it."""
+
+    image: str
+    bar_um: float
+    bar_percent: float
+    alt: str
+    title: str = ""
+    caption: str = ""
+    overlay: str = ""
+
+
+def _css(colour: Colour) -> str:
+    return f"rgb({colour[0]}, {colour[1]}, {colour[2]})"
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def _areas(content: ReportContent) -> dict[str, dict[str, Any]]:
+    rows = {region: content.value("area", region) for region in KEY_REGIONS}
+    return {region: row for region, row in rows.items() if row}
+
+
+def _key_rows(content: ReportContent) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """(label, unit, a landscape row per region) of the numbers that come first."""
+    names = ["all", *content.panel.phenotypes, "other"]
+    rows = [
+        (name, "cells/mm²", [content.value("density", r, name) for r in KEY_REGIONS])
+        for name in names
+    ]
+    ratio = [content.value("ratio", r, "CD8+") for r in KEY_REGIONS]
+    rows.append(("CD8:FOXP3", "ratio", ratio))
+    return [row for row in rows if any(row[2])]
+
+
+def _counts(content: ReportContent) -> dict[str, int]:
+    """Cells per phenotype on the whole slide, as far as the overview knows them."""
+    if content.overview is None:
+        return {}
+    names, counts = np.unique(content.overview.phenotypes, return_counts=True)
+    return dict(zip(map(str, names), map(int, counts), strict=True))
+
+
+def _overview(content: ReportContent) -> list[_Picture]:
+    overview = content.overview
+    if overview is None:
+        return []
+    bar = figures.scale_bar(overview.nucleus.shape[1] * overview.um)
+    colours = phenotype_colours(content.panel)
+    return [
+        _Picture(
+            figures.jpeg(figures.overview_picture(overview)),
+            *bar,
+            alt="Nuclear channel with contours of tissue and tumour",
+            title=f"{content.panel.nucleus} and regions",
+        ),
+        _Picture(
+            figures.png(figures.cell_picture(overview, colours)),
+            *bar,
+            alt="Cells as dots, coloured by phenotype",
+            title="Cells by phenotype",
+        ),
+    ]
+
+
+def _tiles(content: ReportContent) -> list[_Picture]:
+    if not content.tiles:
+        return []
+    ranges = figures.tile_ranges(content.tiles)
+    return [_tile(content, tile, ranges) for tile in content.tiles]
+
+
+def _tile(
+    content: ReportContent, tile: Tile, ranges: list[figures.Range]
+) -> _Picture:
+    width = tile.cells.shape[1]
+    zoom = max(round(TILE_PX / width), 1)
+    image = figures.composite(tile.planes, [c.colour for c in content.shown], ranges)
+    lines = figures.outline_picture(tile, zoom, phenotype_colours(content.panel))
+    cells = np.count_nonzero(np.unique(tile.cells))
+    place = " · ".join(
+        f"{axis} {wording.length(at)}" for axis, at in (("x", tile.x_um), ("y", tile.y_um))
+    )
+    return _Picture(
+        figures.jpeg(figures.enlarge(image, zoom)),
+        *figures.scale_bar(width * tile.um),
+        alt=f"Sample tile, {tile.title}, at {place}",
+        title=tile.title,
+        caption=f"{wording.number(cells)} cells · {place}",
+        overlay=figures.png(lines),
+    )
+
+
+def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
+    """A gate with what it does to the cells."""
+    name, threshold = str(gate["marker"]), float(gate["threshold"])
+    levels = content.levels[name].to_numpy(float)
+    positive = int((levels > threshold).sum())
+    return gate | {
+        "channel": content.panel.markers[name].channel,
+        "compartment": content.panel.markers[name].measure,
+        "gated": bool(np.isfinite(threshold)),
+        "positive": positive,
+        "share": wording.percent(positive, len(levels)),
+        "histogram": figures.histogram(levels, threshold) if len(levels) else "",
+    }
+
+
+def _impossible(content: ReportContent) -> list[dict[str, Any]]:
+    return [
+        row
+        | {
+            "verdict": judge(
+                row["combination"], row["percent"], int(row["of"]), content.panel
+            )
+        }
+        for row in _records(content.impossible)
+    ]
+
+
+def _landscape(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Rows by region, both in the order of the table."""
+    regions = dict.fromkeys(table["region"])
+    return {str(r): _records(table[table["region"] == r]) for r in regions}
+
+
+def _statuses(table: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    """(status, number of rows, meaning) of those that occur."""
+    for status, meaning in STATUS_MEANING.items():
+        rows = int((table["status"] == status).sum())
+        if rows:
+            yield status, rows, meaning

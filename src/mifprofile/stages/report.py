@@ -1,0 +1,283 @@
+"""The whole result folder → ``report.html`` and ``provenance.json``."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+
+from mifprofile.core.landscape import COLUMNS
+from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
+from mifprofile.errors import FormatError
+from mifprofile.io.atomic import atomic_output
+from mifprofile.io.readers import open_slide
+from mifprofile.io.results import write_json
+from mifprofile.io.store import open_label_store
+from mifprofile.report import (
+    Overview,
+    ReportContent,
+    ShownChannel,
+    Spot,
+    Tile,
+    choose_tiles,
+    find,
+    fit,
+    render,
+    shown_channels,
+)
+from mifprofile.stages.landscape import REGIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mifprofile.io.results import Results
+    from mifprofile.model import Panel, Slide
+    from mifprofile.stages.job import Job
+
+Records = dict[str, dict[str, Any]]
+
+# Fine enough to tell which tiles lie in a region.
+PIXELS_PER_TILE = 15
+TEXT_COLUMNS = frozenset(
+    {
+        "sample_id",
+        "region",
+        "phenotype",
+        "phenotype_b",
+        "metric",
+        "param",
+        "unit",
+        "ci_method",
+        "status",
+        "reason",
+    }
+)
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-image",
+    "scikit-learn",
+    "numba",
+    "zarr",
+    "tifffile",
+    "imagecodecs",
+    "anndata",
+)
+
+
+def report(job: Job) -> dict[str, Any]:
+    """Write the report for people and, in one file, how its numbers came about."""
+    content = gather(job)
+    findings = [f"{finding.level}: {finding.text}" for finding in find(content)]
+    for line in findings:
+        if not line.startswith("note"):
+            job.say(f"  {line}")
+    with atomic_output(job.results.report) as partial:
+        partial.write_text(render(content), encoding="utf-8")
+    write_json(provenance(content), job.results.provenance)
+    return {"findings": findings, "tiles": len(content.tiles)}
+
+
+def gather(job: Job) -> ReportContent:
+    """Collect what the report shows, and of the slide no more than that."""
+    results, panel = job.results, job.panel
+    slide = open_slide(results.slide)
+    cells = _read_cells(results.cells, panel)
+    gates = _read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
+    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
+    shown = shown_channels(panel, thresholds)
+    records = _records(job)
+    height, width = slide.shape_px
+    return ReportContent(
+        sample_id=results.sample_id,
+        slide_name=_slide_name(records, slide),
+        panel=panel,
+        pixel_size_um=slide.um,
+        size_um=(width * slide.um, height * slide.um),
+        levels=marker_levels(cells, panel),
+        gates=gates,
+        impossible=_impossible(records),
+        landscape=_read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
+        shown=shown,
+        overview=_overview(job, slide, cells),
+        tiles=_tiles(job, slide, cells, shown),
+        records=records,
+        software=_software(records),
+    )
+
+
+def provenance(content: ReportContent) -> dict[str, Any]:
+    """Everything that was done to a sample, as plain values."""
+    packages = dict(content.software)
+    return {
+        "sample_id": content.sample_id,
+        "mifprofile": packages.pop("mifprofile"),
+        "python": packages.pop("python"),
+        "packages": packages,
+        "panel": content.panel.model_dump(mode="json"),
+        "stages": content.records,
+    }
+
+
+def _records(job: Job) -> Records:
+    """Records of the stages so far, and of this one what is known before it ends."""
+    found: Records = {str(k): v for k, v in job.results.records().items()}
+    found["report"] = {
+        "stage": "report",
+        "version": version("mifprofile"),
+        "options": job.options.report.model_dump(mode="json"),
+    }
+    return found
+
+
+def _software(records: Records) -> dict[str, str]:
+    """Versions of what took part, without importing it."""
+    model = records.get("segment", {}).get("facts", {}).get("model", "masks")
+    names = ["mifprofile", *PACKAGES, *(["torch"] if model != "masks" else [])]
+    if str(model).startswith("cellpose"):
+        names.append("cellpose")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _slide_name(records: Records, slide: Slide) -> str:
+    source = records.get("ingest", {}).get("inputs", {}).get("slide", {})
+    return str(source.get("name", slide.name))
+
+
+def _impossible(records: Records) -> pd.DataFrame:
+    rows = records.get("phenotype", {}).get("facts", {}).get("impossible", [])
+    table = pd.DataFrame(rows, columns=["combination", "cells", "of", "percent"])
+    return table.astype({"percent": float})
+
+
+def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:
+    """Read only the columns that the report shows: the table may be wide and long."""
+    levels = [f"{name}_{marker.measure}_mean" for name, marker in panel.markers.items()]
+    columns = ["cell_id", "x_um", "y_um", "phenotype", *levels]
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except pyarrow.ArrowInvalid as e:
+        raise FormatError(
+            f"{path}: damaged, or made with another panel ({e}); "
+            "run the stages again with --force"
+        ) from e
+
+
+def _read_csv(path: Path, text: set[str] | frozenset[str]) -> pd.DataFrame:
+    """Read a table as it was written: text stays text, and an empty number is NaN."""
+    names = pd.read_csv(path, nrows=0).columns
+    numbers = {name: [""] for name in names if name not in text}
+    return pd.read_csv(
+        path,
+        keep_default_na=False,
+        na_values=numbers,
+        dtype={name: str for name in names if name in text},
+    )
+
+
+def _overview(job: Job, slide: Slide, cells: pd.DataFrame) -> Overview:
+    channel = slide.channel_index(job.panel.nucleus)
+    plane = _thumbnail(slide, channel, job.options.report.thumbnail_px)
+    um = slide.shape_px[1] * slide.um / plane.shape[1]
+    return Overview(
+        nucleus=plane,
+        regions=_regions(job.results, plane.shape, um),
+        um=um,
+        x_um=cells["x_um"].to_numpy(float),
+        y_um=cells["y_um"].to_numpy(float),
+        phenotypes=cells["phenotype"].astype(str).to_numpy(object),
+    )
+
+
+def _thumbnail(slide: Slide, channel: int, longer_px: int) -> NDArray[np.float32]:
+    """Read a channel from the coarsest level that is fine enough for a size."""
+    fine = [level for level in slide.levels if max(level.shape[1:]) >= longer_px]
+    level = fine[-1] if fine else slide.levels[0]
+    # A file without a pyramid is thinned on the way, as it may not fit into memory.
+    step = max(max(level.shape[1:]) // (2 * longer_px), 1)
+    return fit(np.asarray(level[channel, ::step, ::step], np.float32), longer_px)
+
+
+def _regions(
+    results: Results, shape: tuple[int, ...], um: float
+) -> NDArray[np.uint8]:
+    """Region map looked up at the centres of another grid's pixels."""
+    levels, pixel_size = open_label_store(results.regions)[REGIONS]
+    if pixel_size is None:
+        raise FormatError(f"{results.regions}: no pixel size; run 'landscape' again")
+    rows, cols = (
+        np.minimum(((np.arange(n) + 0.5) * um / pixel_size.um).astype(int), size - 1)
+        for n, size in zip(shape, levels[0].shape, strict=True)
+    )
+    out = np.zeros(shape, np.uint8)
+    # By bands of chunks: of a large slide, the whole map takes too much memory.
+    step = levels[0].chunks[0]
+    for start in range(0, levels[0].shape[0], step):
+        mine = (rows >= start) & (rows < start + step)
+        if mine.any():
+            band = np.asarray(levels[0][start : start + step])
+            out[mine] = band[np.ix_(rows[mine] - start, cols)]
+    return out
+
+
+def _tiles(
+    job: Job, slide: Slide, cells: pd.DataFrame, shown: Sequence[ShownChannel]
+) -> tuple[Tile, ...]:
+    options = job.options.report
+    um = max(options.tile_um / PIXELS_PER_TILE, slide.um)
+    shape = tuple(max(round(size * slide.um / um), 1) for size in slide.shape_px)
+    spots = choose_tiles(
+        _regions(job.results, shape, um),
+        um,
+        cells["x_um"].to_numpy(float),
+        cells["y_um"].to_numpy(float),
+        tile_um=options.tile_um,
+        count=options.sample_tiles,
+        seed=options.seed,
+    )
+    return tuple(_tile(job, slide, spot, shown, cells) for spot in spots)
+
+
+def _tile(
+    job: Job,
+    slide: Slide,
+    spot: Spot,
+    shown: Sequence[ShownChannel],
+    cells: pd.DataFrame,
+) -> Tile:
+    """Read one tile at full resolution."""
+    y, x = (round(at / slide.um) for at in (spot.y_um, spot.x_um))
+    size = max(round(spot.size_um / slide.um), 1)
+    window = slice(y, y + size), slice(x, x + size)
+    channels = [slide.channel_index(channel.channel) for channel in shown]
+    labels = open_label_store(job.results.labels)
+    nuclei, found = (np.asarray(labels[n][0][0][window]) for n in ("nuclei", "cells"))
+    here = cells[cells["cell_id"].isin(np.unique(found))]
+    return Tile(
+        title=spot.title,
+        x_um=x * slide.um,
+        y_um=y * slide.um,
+        um=slide.um,
+        planes=np.stack(
+            [np.asarray(slide.levels[0][c, *window], np.float32) for c in channels]
+        ),
+        nuclei=nuclei,
+        cells=found,
+        phenotypes=dict(
+            zip(here["cell_id"], here["phenotype"].astype(str), strict=True)
+        ),
+    )

@@ -1,0 +1,52 @@
+import numpy as np
+from hypothesis import given, strategies as st
+from hypothesis.extra.numpy import arrays
+from mifprofile.core.segment import expand_nuclei
+from skimage.segmentation import expand_labels
+
+GROWTH = {"um": 1.0, "rim_um": 1.0, "expansion_um": 4.0, "membrane_stop": 0.5}
+
+
+def two_nuclei():
+    nuclei = np.zeros((5, 12), np.int32)
+    nuclei[2, 3], nuclei[2, 8] = 1, 2
+    return nuclei
+
+
+def test_without_membrane_only_the_rim_grows():
+    expected = [
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0],
+        [0, 0, 1, 1, 1, 0, 0, 2, 2, 2, 0, 0],
+        [0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    assert expand_nuclei(two_nuclei(), None, **GROWTH).tolist() == expected
+
+
+def test_growth_follows_the_membrane_and_stops_behind_it():
+    membrane = np.zeros((5, 12), np.float32)
+    membrane[2, 9:12] = [0.4, 1.0, 0.3]
+    cells = expand_nuclei(two_nuclei(), membrane, **GROWTH)
+    assert cells[2].tolist() == [0, 0, 1, 1, 1, 0, 0, 2, 2, 2, 2, 0]
+
+
+def test_growth_ends_at_the_longest_expansion():
+    cells = expand_nuclei(two_nuclei(), np.ones((5, 12), np.float32), **GROWTH)
+    assert cells[2].tolist() == [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
+    one = np.zeros((1, 12), np.int32)
+    one[0, 2] = 1
+    grown = expand_nuclei(one, np.ones((1, 12), np.float32), **GROWTH)
+    assert grown.tolist() == [[1] * 7 + [0] * 5]
+
+
+def test_lengths_are_in_um():
+    coarse = expand_nuclei(two_nuclei(), None, **(GROWTH | {"um": 0.5}))
+    assert coarse[2].tolist() == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 0]
+
+
+@given(arrays(np.int32, (8, 9), elements=st.sampled_from([0, 0, 0, 1, 2])))
+def test_the_rim_covers_what_skimage_expands(nuclei):
+    cells = expand_nuclei(nuclei, None, **(GROWTH | {"rim_um": 2.0}))
+    assert ((cells > 0) == (expand_labels(nuclei, 2) > 0)).all()
+    assert (cells[nuclei > 0] == nuclei[nuclei > 0]).all()

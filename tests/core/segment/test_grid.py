@@ -1,0 +1,19 @@
+import numpy as np
+from hypothesis import given, strategies as st
+from mifprofile.core.segment import plan_blocks
+
+
+@given(
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(1, 70),
+    st.integers(0, 9),
+)
+def test_cores_tile_the_slide_and_halos_stay_on_it(shape, block, halo):
+    covered = np.zeros(shape, int)
+    for b in plan_blocks(shape, block, halo):
+        covered[b.core_slices] += 1
+        assert 0 <= b.outer[0] <= b.core[0] < b.core[1] <= b.outer[1] <= shape[0]
+        view = np.arange(covered.size).reshape(shape)
+        inner = view[b.outer_slices][b.inner_slices]
+        assert (inner == view[b.core_slices]).all()
+    assert (covered == 1).all()

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from mifprofile.core.segment import (
+    NucleusRules,
+    plan_blocks,
+    renumber,
+    segment_nuclei,
+)
+from scipy.ndimage import gaussian_filter
+
+RULES = NucleusRules.at(
+    2.0,
+    cell_probability=0.0,
+    flow_error=0.4,
+    min_nucleus_um2=40,
+    max_nucleus_um2=4000,
+)
+
+
+def crowd(seed, shape=(500, 520)):
+    """Noisy flows and probability of crowded discs, as a network would give them."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    probability = np.full(shape, -3.0, np.float32)
+    flows = np.zeros((2, *shape), np.float32)
+    for cy, cx in rng.uniform((0, 0), shape, (700, 2)):
+        near = (slice(int(max(cy - 9, 0)), int(cy + 9)), slice(int(max(cx - 9, 0)), int(cx + 9)))
+        distance = np.hypot(y[near] - cy, x[near] - cx)
+        inside = (distance < 7) & (probability[near] < 0)
+        probability[near][inside] = 3.0
+        flows[0][near][inside] = ((cy - y[near]) / (distance + 0.1))[inside]
+        flows[1][near][inside] = ((cx - x[near]) / (distance + 0.1))[inside]
+    noise = np.stack([gaussian_filter(rng.normal(size=shape), 1.5) for _ in range(2)])
+    return (flows + 1.5 * noise).astype(np.float32), probability
+
+
+def in_blocks(flows, probability, block_px, rules):
+    """Global keys, computed block by block."""
+    shape = probability.shape
+    keys = np.zeros(shape, np.uint64)
+    for block in plan_blocks(shape, block_px, rules.halo_px):
+        rows, cols = block.outer_slices
+        labels, sinks = segment_nuclei(
+            np.ascontiguousarray(flows[:, rows, cols]), probability[rows, cols], rules
+        )
+        places = (sinks[:, 0] + block.outer[0]) * shape[1] + sinks[:, 1] + block.outer[2]
+        names = np.concatenate([[0], places + 1]).astype(np.uint64)
+        keys[block.core_slices] = names[labels[block.inner_slices]]
+    return keys
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.integers(40, 400))
+def test_blocks_give_the_pixels_of_the_whole(seed, block_px):
+    flows, probability = crowd(seed)
+    whole = in_blocks(flows, probability, 10_000, RULES)
+    assert len(np.unique(whole)) > 200
+    assert (in_blocks(flows, probability, block_px, RULES) == whole).all()
+
+
+def test_too_small_and_too_large_nuclei_are_dropped():
+    flows, probability = crowd(1)
+    limits = {"min_nucleus_um2": 200, "max_nucleus_um2": 500}
+    rules = NucleusRules.at(2.0, cell_probability=0, flow_error=9, **limits)
+    labels, _ = segment_nuclei(flows, probability, rules)
+    areas = np.bincount(labels.ravel())[1:] * 4.0
+    assert areas.min() >= 200
+    assert areas.max() <= 500
+
+
+def test_no_foreground_gives_no_nucleus():
+    labels, sinks = segment_nuclei(
+        np.zeros((2, 30, 30), np.float32), np.full((30, 30), -1, np.float32), RULES
+    )
+    assert not labels.any()
+    assert sinks.shape == (0, 2)
+
+
+def test_renumber():
+    names = np.array([4, 9], np.uint64)
+    keys = np.array([[0, 9], [4, 4]], np.uint64)
+    assert renumber(keys, names).tolist() == [[0, 2], [1, 1]]
+
+
+@pytest.mark.parametrize("um", [0.25, 0.5, 1.0])
+def test_the_way_to_a_sink_is_long_enough_at_any_pixel_size(um):
+    rules = NucleusRules.at(
+        um, cell_probability=0, flow_error=1, min_nucleus_um2=1, max_nucleus_um2=9
+    )
+    assert 32 <= 8 * 2**rules.doublings * um < 64

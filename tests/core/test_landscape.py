@@ -1,0 +1,192 @@
+import numpy as np
+import pandas as pd
+import pytest
+from mifprofile.core.landscape import (
+    COLUMNS,
+    OUTSIDE,
+    STROMA,
+    TUMOUR,
+    landscape,
+    region_map,
+    region_of_cells,
+    widen,
+)
+from mifprofile.model import Panel
+from mifprofile.options import LandscapeOptions
+
+PANEL = Panel.model_validate(
+    {
+        "name": "test",
+        "species": "human",
+        "nucleus": "DAPI",
+        "markers": {
+            "CD8": {"channel": "a", "measure": "membrane"},
+            "FOXP3": {"channel": "b", "measure": "nucleus"},
+            "CK": {"channel": "c", "measure": "cytoplasm"},
+            "PD-L1": {"channel": "d", "measure": "membrane"},
+        },
+        "phenotypes": {"tumour": "CK+/CD8-", "CTL": "CD8+/CK-", "Treg": "FOXP3+/CD8-"},
+        "states": ["PD-L1"],
+        "tumour": "tumour",
+    }
+)
+OPTIONS = LandscapeOptions(nest_min_cells=2, bed_close_um=20)
+
+
+def cells_of(region_counts):
+    """Cells from {(region, phenotype): count}; every tumour cell is PD-L1+."""
+    rows = [
+        {"region": r, "phenotype": p, "PD-L1_positive": p == "tumour"}
+        for (r, p), n in region_counts.items()
+        for _ in range(n)
+    ]
+    return pd.DataFrame(rows, columns=["region", "phenotype", "PD-L1_positive"])
+
+
+def value(table, metric, region, phenotype, state=""):
+    hit = table[
+        (table["metric"] == metric)
+        & (table["region"] == region)
+        & (table["phenotype"] == phenotype)
+        & (table["phenotype_b"] == state)
+    ]
+    assert len(hit) == 1
+    return hit.iloc[0]
+
+
+@pytest.fixture
+def regions():
+    """1 mm² of tissue at 10 µm per pixel: 0.25 tumour, 0.5 stroma, 0.25 outside."""
+    out = np.full((100, 100), STROMA, np.uint8)
+    out[:25], out[75:] = TUMOUR, OUTSIDE
+    return out
+
+
+@pytest.fixture
+def table(regions):
+    cells = cells_of(
+        {
+            ("tumour", "tumour"): 100,
+            ("tumour", "CTL"): 20,
+            ("stroma", "CTL"): 30,
+            ("stroma", "Treg"): 10,
+            ("outside", "other"): 40,
+        }
+    )
+    return landscape("s1", cells, regions, 10.0, PANEL, OPTIONS)
+
+
+def test_columns_and_areas(table):
+    assert tuple(table.columns) == COLUMNS
+    areas = [value(table, "area", r, "").value for r in ("tumour", "stroma", "outside")]
+    assert areas == pytest.approx([0.25, 0.5, 0.25])
+    assert value(table, "area", "tissue", "").value == pytest.approx(sum(areas))
+
+
+def test_density_is_count_over_area(table):
+    row = value(table, "density", "tumour", "CTL")
+    assert (row.value, row.n_num, row.area_mm2) == pytest.approx((80.0, 20, 0.25))
+    assert row.status == "OK"
+
+
+def test_the_whole_is_the_ratio_of_sums(table):
+    row = value(table, "density", "tissue", "CTL")
+    assert row.value == pytest.approx(50.0)
+
+
+def test_percentages_name_their_denominator(table):
+    row = value(table, "pct_of_cells", "tumour", "CTL")
+    assert (row.value, row.n_num, row.n_den) == pytest.approx((100 * 20 / 120, 20, 120))
+    state = value(table, "pct_positive", "tumour", "tumour", "PD-L1")
+    assert (state.value, state.n_num, state.n_den) == (100.0, 100, 100)
+
+
+def test_few_parents_are_low_n(table):
+    row = value(table, "pct_positive", "stroma", "Treg", "PD-L1")
+    assert (row.value, row.status) == (0.0, "LOW_N")
+
+
+def test_looked_and_found_none_is_zero(table):
+    row = value(table, "density", "tumour", "Treg")
+    assert (row.value, row.n_num, row.status) == (0.0, 0, "OK")
+
+
+def test_ratio_and_zero_denominator(table):
+    row = value(table, "ratio", "stroma", "CD8+", "FOXP3+")
+    assert (row.value, row.n_num, row.n_den, row.status) == (3.0, 30, 10, "OK")
+    none = value(table, "ratio", "tumour", "CD8+", "FOXP3+")
+    assert np.isnan(none.value)
+    assert (none.reason, none.n_num) == ("zero_denominator", 20)
+
+
+def test_a_panel_without_foxp3_cannot_compute_the_ratio(regions):
+    markers = {k: v for k, v in PANEL.markers.items() if k != "FOXP3"}
+    panel = PANEL.model_copy(
+        update={"markers": markers, "phenotypes": {"tumour": "CK+/CD8-"}}
+    )
+    table = landscape("s", cells_of({}), regions, 10.0, panel, OPTIONS)
+    row = value(table, "ratio", "tissue", "CD8+", "FOXP3+")
+    assert (row.status, row.reason) == ("NOT_COMPUTABLE", "the panel has no FOXP3")
+
+
+def test_an_empty_slide_has_states_instead_of_numbers():
+    empty = np.zeros((10, 10), np.uint8)
+    table = landscape("s", cells_of({}), empty, 10.0, PANEL, OPTIONS)
+    assert table.loc[table["metric"] == "area", "value"].eq(0).all()
+    unknown = table[table["value"].isna()]
+    assert unknown["status"].ne("OK").all()
+    assert unknown["reason"].ne("").all()
+    assert np.isfinite(table["value"].dropna()).all()
+
+
+def test_no_tumour_is_a_state_of_the_tumour_rows():
+    tissue = np.full((100, 100), OUTSIDE, np.uint8)
+    cells = cells_of({("outside", "CTL"): 60})
+    table = landscape("s", cells, tissue, 10.0, PANEL, OPTIONS)
+    assert value(table, "density", "tumour", "CTL").status == "NO_TUMOUR"
+    assert value(table, "density", "tissue", "CTL").value == pytest.approx(60.0)
+
+
+def test_wide_has_one_row_and_every_value(table):
+    wide = widen(table)
+    assert len(wide) == 1
+    assert wide["density__tumour__CTL"].item() == pytest.approx(80.0)
+    assert wide.shape[1] == 1 + len(table)
+
+
+def test_regions_tile_the_tissue():
+    rng = np.random.default_rng(0)
+    tissue = np.zeros((80, 80), bool)
+    tissue[5:75, 5:75] = True
+    tumour_cells = np.zeros((80, 80), np.uint32)
+    tumour_cells[20:40, 20:40] = rng.integers(1, 50, (20, 20))
+    tumour_cells[60, 60] = 99
+    regions = region_map(tissue, tumour_cells, 2.0, OPTIONS)
+    assert ((regions > 0) == tissue).all()
+    assert (regions[20:40, 20:40] == TUMOUR).all()
+    assert regions[60, 60] == OUTSIDE
+
+
+def test_stroma_lies_between_nests():
+    tissue = np.ones((30, 60), bool)
+    tumour_cells = np.zeros((30, 60), np.uint32)
+    tumour_cells[5:25, 5:25] = np.arange(400).reshape(20, 20) + 1
+    tumour_cells[5:25, 40:60] = 500 + np.arange(400).reshape(20, 20)
+    regions = region_map(tissue, tumour_cells, 2.0, OPTIONS)
+    assert regions[15, 32] == STROMA
+    assert regions[0, 0] == OUTSIDE
+
+
+def test_small_holes_belong_to_the_nest():
+    tumour_cells = np.zeros((40, 40), np.uint32)
+    tumour_cells[5:35, 5:35] = np.arange(900).reshape(30, 30) + 1
+    tumour_cells[10:28, 10:28] = 0
+    big = region_map(tumour_cells >= 0, tumour_cells, 2.0, OPTIONS)
+    assert big[19, 19] == STROMA
+    filled = OPTIONS.model_copy(update={"nest_hole_um2": 2000.0})
+    assert region_map(tumour_cells >= 0, tumour_cells, 2.0, filled)[19, 19] == TUMOUR
+
+
+def test_a_cells_region_is_where_its_centroid_lies(regions):
+    cells = pd.DataFrame({"x_um": [5.0, 999.9], "y_um": [249.9, 250.1]})
+    assert region_of_cells(cells, regions, 10.0).tolist() == ["tumour", "stroma"]

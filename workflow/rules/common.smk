@@ -1,0 +1,98 @@
+"""Config, sample sheet and the functions that the rules share."""
+
+import json
+import re
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from snakemake.utils import validate
+
+
+def read_samples(path):
+    """Sample sheet by ``sample_id``; all of it is text but the pixel size."""
+    kinds = defaultdict(lambda: str, pixel_size_um=float)
+    table = pd.read_csv(path, sep="\t", comment="#", dtype=kinds)
+    validate(table, "../schemas/samples.schema.json", set_default=False)
+    return table.set_index("sample_id", verify_integrity=True)
+
+
+validate(config, "../schemas/config.schema.json", set_default=False)
+SAMPLES = read_samples(config["samples"])
+RESULTS = config["results"]
+CONFIG = f"{RESULTS}/config.yaml"
+# A slide may hold more channels than its panel names.
+MIN_CHANNELS = 8
+
+
+wildcard_constraints:
+    sample="|".join(map(re.escape, SAMPLES.index)),
+
+
+def write_config():
+    """Write the config in force, ``--config key=value`` included, for the rules."""
+    Path(RESULTS).mkdir(parents=True, exist_ok=True)
+    Path(CONFIG).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def result(name):
+    """Pattern of a path in a sample's folder."""
+    return f"{RESULTS}/{{sample}}/{name}"
+
+
+def folder(wildcards):
+    """Folder of a sample."""
+    return f"{RESULTS}/{wildcards.sample}"
+
+
+def slide(wildcards):
+    """Slide of a sample."""
+    return SAMPLES.at[wildcards.sample, "slide"]
+
+
+def pixel_size(wildcards):
+    """``--pixel-size`` where the sheet gives one."""
+    sizes = SAMPLES.get("pixel_size_um", default={})
+    um = sizes.get(wildcards.sample)
+    return "" if pd.isna(um) else f"--pixel-size {um}"
+
+
+def panel(wildcards):
+    """Panel of a sample."""
+    return SAMPLES.at[wildcards.sample, "panel"]
+
+
+def panel_part(*keys):
+    """What of the panel a rule depends on; all of it if no keys are given."""
+
+    def part(wildcards):
+        content = read_panel(panel(wildcards))
+        # Not sorted: the order of the phenotypes has a meaning.
+        return json.dumps({k: v for k, v in content.items() if not keys or k in keys})
+
+    return part
+
+
+@cache
+def read_panel(path):
+    """Content of a panel file; mifprofile is the one to check it."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def section(stage):
+    """What of the config a rule depends on."""
+    return json.dumps(config.get(stage, {}), sort_keys=True)
+
+
+def memory(base_mb, tile_px=0, bytes_per_value=0):
+    """``mem_mb`` for one tile in all channels; a retry asks for more."""
+
+    def mem_mb(wildcards, attempt):
+        markers = read_panel(panel(wildcards)).get("markers", ())
+        channels = max(len(markers) + 1, MIN_CHANNELS)
+        tile_mb = tile_px**2 * channels * bytes_per_value / 2**20
+        return round((base_mb + tile_mb) * attempt)
+
+    return mem_mb

@@ -1,0 +1,30 @@
+rule export:
+    input:
+        slide=result("slide.zarr"),
+        labels=result("labels.zarr"),
+        measurements=result("measurements.parquet"),
+        phenotypes=result("phenotypes.parquet"),
+        regions=result("regions.zarr"),
+        panel=ancient(panel),
+    output:
+        cells=result("cells.parquet"),
+        csv=result("cells.csv"),
+        anndata=result("cells.h5ad"),
+        geojson=result("cells.geojson"),
+    log:
+        result("logs/export.log"),
+    benchmark:
+        result("logs/export.tsv")
+    conda:
+        "mifprofile"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+    params:
+        config=CONFIG,
+        out=folder,
+        panel=panel_part(),
+        section=section("export"),
+    shell:
+        "mifprofile export -o {params.out:q} --panel {input.panel:q} "
+        "--config {params.config:q} > {log:q} 2>&1"

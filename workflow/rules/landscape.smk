@@ -1,0 +1,29 @@
+rule landscape:
+    input:
+        slide=result("slide.zarr"),
+        quality=result("quality.zarr"),
+        labels=result("labels.zarr"),
+        measurements=result("measurements.parquet"),
+        phenotypes=result("phenotypes.parquet"),
+        panel=ancient(panel),
+    output:
+        regions=directory(result("regions.zarr")),
+        landscape=result("landscape.csv"),
+        wide=result("landscape_wide.csv"),
+    log:
+        result("logs/landscape.log"),
+    benchmark:
+        result("logs/landscape.tsv")
+    conda:
+        "mifprofile"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+    params:
+        config=CONFIG,
+        out=folder,
+        panel=panel_part(),
+        section=section("landscape"),
+    shell:
+        "mifprofile landscape -o {params.out:q} --panel {input.panel:q} "
+        "--config {params.config:q} > {log:q} 2>&1"

@@ -1,0 +1,24 @@
+rule measure:
+    input:
+        slide=result("slide.zarr"),
+        labels=result("labels.zarr"),
+        panel=ancient(panel),
+    output:
+        measurements=result("measurements.parquet"),
+    log:
+        result("logs/measure.log"),
+    benchmark:
+        result("logs/measure.tsv")
+    conda:
+        "mifprofile"
+    threads: 1
+    resources:
+        mem_mb=memory(1000, tile_px=2048, bytes_per_value=12),
+    params:
+        config=CONFIG,
+        out=folder,
+        panel=panel_part("markers"),
+        section=section("measure"),
+    shell:
+        "mifprofile measure -o {params.out:q} --panel {input.panel:q} "
+        "--config {params.config:q} > {log:q} 2>&1"

@@ -1,0 +1,24 @@
+rule phenotype:
+    input:
+        measurements=result("measurements.parquet"),
+        panel=ancient(panel),
+    output:
+        phenotypes=result("phenotypes.parquet"),
+        gates=result("gates.csv"),
+    log:
+        result("logs/phenotype.log"),
+    benchmark:
+        result("logs/phenotype.tsv")
+    conda:
+        "mifprofile"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+    params:
+        config=CONFIG,
+        out=folder,
+        panel=panel_part(),
+        section=section("phenotype"),
+    shell:
+        "mifprofile phenotype -o {params.out:q} --panel {input.panel:q} "
+        "--config {params.config:q} > {log:q} 2>&1"
