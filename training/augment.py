@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from render import Rng, blur, smooth_noise
-from samples import PERCENTILES, Image, Sample
+from samples import OUTSIDE, PERCENTILES, Image, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CROP_PX = 224
-SCALE = (0.65, 1.35)
+SCALE = (0.55, 1.45)
 FLOW_SCALE = 5.0
 
 cv2.setNumThreads(1)
@@ -48,7 +48,8 @@ def draw(rng: Rng, sample: Sample, haze_of: Sample) -> Crop:
         Where the out-of-focus light of some crops comes from.
     """
     matrix, turn = _motion(rng, sample.image.shape)
-    image = _warp(sample.image, matrix, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
+    outside = _outside(sample.image, matrix)
+    image = _seen(sample, matrix)
     labels = _warp(sample.labels.astype(np.float32), matrix, cv2.INTER_NEAREST)
     nucleus = (labels > 0).astype(np.float32)
     planes = [_warp(plane.astype(np.float32), matrix) for plane in sample.flows]
@@ -59,9 +60,21 @@ def draw(rng: Rng, sample: Sample, haze_of: Sample) -> Crop:
     image = _brightened(rng, image, labels.astype(np.int32))
     if rng.random() < 0.35:
         other, _ = _motion(rng, haze_of.image.shape)
-        far = _warp(haze_of.image, other, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
+        far = _seen(haze_of, other)
         image = image + rng.uniform(0.1, 0.5) * blur(far, rng.uniform(4, 14))
-    return Crop(spoiled(rng, image), target)
+    return Crop(np.where(outside, np.float32(0), spoiled(rng, image)), target)
+
+
+def _seen(sample: Sample, matrix: Image) -> Image:
+    image = np.where(sample.image == OUTSIDE, np.float32(0), sample.image)
+    return _warp(image, matrix, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
+
+
+def _outside(image: Image, matrix: Image) -> NDArray[np.bool_]:
+    """Where the picture ends: what lies beyond is 0, as it is for a slide."""
+    beyond = (image == OUTSIDE).astype(np.float32)
+    warped = _warp(beyond, matrix, cv2.INTER_NEAREST, cv2.BORDER_REFLECT_101)
+    return np.asarray(warped > 0)
 
 
 def _motion(rng: Rng, shape: tuple[int, ...]) -> tuple[Image, Image]:
@@ -97,7 +110,8 @@ def _brightened(rng: Rng, image: Image, labels: NDArray[np.int32]) -> Image:
     gain = np.exp(rng.uniform(0.2, 0.6) * rng.standard_normal(labels.max() + 1))
     gain[0] = 1
     soft = blur(gain[labels].astype(np.float32), 1.0)
-    return np.maximum(image, 0) * np.clip(soft, 0.2, 2.5)
+    bright = np.maximum(image, 0) * np.clip(soft, 0.2, 2.5)
+    return np.asarray(bright, np.float32)
 
 
 def spoiled(rng: Rng, image: Image) -> Image:
@@ -139,7 +153,8 @@ def _compressed(rng: Rng, image: Image) -> Image:
     bytes8 = np.clip(image / top * 255, 0, 255).astype(np.uint8)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))]
     _, packed = cv2.imencode(".jpg", bytes8, quality)
-    return cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE).astype(np.float32) * (top / 255)
+    again = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(again, np.float32) * np.float32(top / 255)
 
 
 def _exposed(rng: Rng, image: Image) -> Image:
@@ -147,4 +162,4 @@ def _exposed(rng: Rng, image: Image) -> Image:
     low, high = np.percentile(image, PERCENTILES)
     image = (image - low) / max(high - low, 1e-3)
     gain = np.exp(rng.uniform(np.log(0.35), np.log(1.5)))
-    return (image * gain + rng.uniform(-0.05, 0.12)).astype(np.float32)
+    return np.asarray(image * gain + rng.uniform(-0.05, 0.12), np.float32)

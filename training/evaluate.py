@@ -21,7 +21,7 @@ from skimage.segmentation import find_boundaries
 from torch.nn import functional
 
 from mifprofile.engines.network import NarrowNet, load_network
-from samples import Image, Labels, Sample, load_samples
+from samples import OUTSIDE, Image, Labels, Sample, load_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,10 +100,11 @@ def score(truth: Labels, found: Labels) -> Score:
 
 @torch.inference_mode()
 def predict(net: NarrowNet, image: Image) -> NDArray[np.float32]:
-    """Run the network on a whole image, padded by its mirror image."""
+    """Run the network on a whole image, with nothing, 0, around it."""
+    image = np.where(image == OUTSIDE, np.float32(0), image)
     height, width = image.shape
     pad = [16, 16 + -width % net.stride_px, 16, 16 + -height % net.stride_px]
-    tensor = functional.pad(torch.from_numpy(image)[None, None], pad, mode="reflect")
+    tensor = functional.pad(torch.from_numpy(image)[None, None], pad, value=0.0)
     out = net(tensor.to(memory_format=torch.channels_last))[0].numpy()
     return np.ascontiguousarray(out[:, 16 : 16 + height, 16 : 16 + width])
 
@@ -113,7 +114,7 @@ def masks_of(
 ) -> Labels:
     """Follow the flows to nuclei."""
     masks = compute_masks(
-        output[:2] / 5.0,
+        output[:2],
         output[2],
         cellprob_threshold=cellprob,
         flow_threshold=flow,

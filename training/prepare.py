@@ -19,7 +19,7 @@ from skimage import io
 from skimage.measure import label, regionprops
 
 from render import bank_of, collages, generated, layouts
-from samples import Image, Labels, Sample, make_sample, normalised
+from samples import OUTSIDE, Image, Labels, Sample, make_sample, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ MIN_SOLIDITY = 0.85
 MIN_AREA_PX = 30
 LUNG_BACKGROUND = 0.4
 MIN_SIDE_PX = 340
+FRAME_PX = 24
 GREEN_BLEED = (0.0, 0.5, 0.9)
 
 
@@ -49,7 +50,7 @@ def dsb_split(folder: Path) -> dict[str, str]:
             size = int(np.log2(float(row["median_area_px"])))
             classes[row["height"], row["width"], size].append(row["id"])
     rng = np.random.default_rng(SEED)
-    split = {}
+    split: dict[str, str] = {}
     for key in sorted(classes):
         names = rng.permutation(sorted(classes[key])).tolist()
         n_out = int(HELD_OUT_FRACTION * len(names) + rng.random())
@@ -82,10 +83,22 @@ def rescaled(
 
 def mirrored(image: Image, labels: Labels) -> tuple[Image, Labels]:
     """Extend a small image by its mirror images, so that crops are full."""
-    missing = [max(0, MIN_SIDE_PX - side) for side in labels.shape]
-    margins = [(lack // 2, lack - lack // 2) for lack in missing]
+    margins = margins_px(labels, 0)
     ids = label(np.pad(labels, margins, mode="symmetric"), background=0)
     return np.pad(image, margins, mode="symmetric"), ids.astype(np.int32)
+
+
+def framed(image: Image, labels: Labels) -> tuple[Image, Labels]:
+    """Surround an image by nothing, so that nuclei cut by its edges are learned."""
+    margins = margins_px(labels, FRAME_PX)
+    wide = np.pad(image, margins, constant_values=OUTSIDE)
+    return wide, np.pad(labels, margins)
+
+
+def margins_px(labels: Labels, least: int) -> list[tuple[int, int]]:
+    """How much to add on each side, for crops to be full."""
+    missing = [max(2 * least, MIN_SIDE_PX - side) for side in labels.shape]
+    return [(lack // 2, lack - lack // 2) for lack in missing]
 
 
 def png_samples(folder: Path, group: str, split: dict[str, str]) -> Iterator[Sample]:
@@ -96,6 +109,8 @@ def png_samples(folder: Path, group: str, split: dict[str, str]) -> Iterator[Sam
         labels = io.imread(folder / f"{name}_label.png").astype(np.int32)
         image, labels = rescaled(io.imread(path), labels, rng.uniform(*AREA_PX))
         if split[name] == "train":
+            about = (f"{name}-framed", group, "train")
+            yield make_sample(about, *framed(image, labels))
             image, labels = mirrored(image, labels)
         yield make_sample((name, group, split[name]), image, labels)
 
@@ -172,7 +187,10 @@ def main() -> None:
     lung = write(lung_samples(args.data / "lung_opal_fields"), args.cache)
     rng = np.random.default_rng(SEED)
     write(layouts([s for s in lung if s.name.endswith("-0")], rng), args.cache)
-    write(collages(bank_of([s for s in real if s.split == "train"]), rng), args.cache)
+    write(
+        collages(bank_of([s for s in real if s.name.endswith("-framed")]), rng),
+        args.cache,
+    )
     write(generated(rng), args.cache)
 
 

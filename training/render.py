@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from samples import Image, Labels, Sample, make_sample, normalised
+from samples import OUTSIDE, Image, Labels, Sample, make_sample, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,13 +42,14 @@ def blur(image: Image, sigma_px: float) -> Image:
     return np.asarray(out, np.float32)
 
 
-def smooth_noise(rng: Rng, shape: tuple[int, int], sigma_px: float) -> Image:
+def smooth_noise(rng: Rng, shape: tuple[int, ...], sigma_px: float) -> Image:
     """Noise of unit variance and the given grain."""
     step = max(1, int(sigma_px / 3))
     small = (shape[0] // step + 2, shape[1] // step + 2)
     noise = blur(rng.standard_normal(small).astype(np.float32), sigma_px / step)
-    noise = cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(noise / noise.std(), np.float32)
+    size = (shape[1], shape[0])
+    full = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(full / full.std(), np.float32)
 
 
 def painted(rng: Rng, labels: Labels) -> Image:
@@ -135,6 +136,8 @@ def _patches(sample: Sample) -> Iterator[Patch]:
         if (low < 0).any() or (high > shape).any():
             continue
         window = (slice(low[0], high[0]), slice(low[1], high[1]))
+        if (sample.image[window] == OUTSIDE).any():
+            continue
         mask = sample.labels[window] == i
         if PATCH_AREA_PX[0] <= mask.sum() <= PATCH_AREA_PX[1]:
             yield Patch(_cut(sample.image[window], sample.labels[window], mask), mask)
@@ -163,7 +166,7 @@ def collage(bank: Sequence[Patch], rng: Rng) -> tuple[Image, Labels]:
     goal, spread = rng.uniform(*COVERAGE), rng.uniform(0.2, 0.6)
     for n in range(1, 4000):
         patch = bank[rng.integers(len(bank))]
-        mask, light = (np.rot90(part, n % 4) for part in (patch.mask, patch.light))
+        mask, light = np.rot90(patch.mask, n % 4), np.rot90(patch.light, n % 4)
         where = _place(rng, labels, mask, density)
         if where is not None:
             labels[where][mask] = n

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ PERCENTILES = (1.0, 99.8)
 CONTACT_WEIGHT = 2.0
 TILE_PX = 467
 UNCUT_PX = 700
+OUTSIDE = -9.0
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -33,7 +34,7 @@ class Sample:
     ----------
     name, group, split : str
     image : ndarray of float32
-        (y, x); 0 and 1 at the image's percentiles.
+        (y, x); 0 and 1 at the image's percentiles, `OUTSIDE` beyond its edges.
     labels : ndarray of int32
         (y, x)
     flows : ndarray of float16
@@ -84,9 +85,13 @@ class Sample:
         for y in range(0, height - TILE_PX // 2, TILE_PX):
             for x in range(0, width - TILE_PX // 2, TILE_PX):
                 at = (..., slice(y, y + TILE_PX), slice(x, x + TILE_PX))
-                parts = self.image, self.labels, self.flows, self.weight
-                pieces = (part[at].copy() for part in parts)
-                yield Sample(self.name, self.group, self.split, *pieces)
+                yield replace(
+                    self,
+                    image=self.image[at].copy(),
+                    labels=self.labels[at].copy(),
+                    flows=self.flows[at].copy(),
+                    weight=self.weight[at].copy(),
+                )
 
 
 def load_samples(folder: Path, split: str) -> list[Sample]:
@@ -95,7 +100,7 @@ def load_samples(folder: Path, split: str) -> list[Sample]:
     return [sample for sample in samples if sample.split == split]
 
 
-def normalised(image: NDArray[np.generic]) -> Image:
+def normalised(image: NDArray[Any]) -> Image:
     """Scale so that the percentiles fall on 0 and 1; nothing is clipped."""
     low, high = np.percentile(image, PERCENTILES)
     scaled = (image.astype(np.float32) - low) / max(high - low, 1e-6)

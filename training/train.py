@@ -77,7 +77,7 @@ def chances(samples: list[Sample]) -> NDArray[np.float64]:
         mine = groups == group
         if mine.any():
             chance[mine] = share * counts[mine] / counts[mine].sum()
-    return chance / chance.sum()
+    return np.asarray(chance / chance.sum())
 
 
 def feed(cache: Path, seed: int, queue: Queue[Batch]) -> None:
@@ -134,7 +134,7 @@ def learn(run: Run, batch: Batch, fraction: float) -> float:
     with torch.autocast("cpu", torch.bfloat16):
         prediction = run.net(images.to(memory_format=torch.channels_last))
     loss = loss_of(prediction.float(), targets)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(run.net.parameters(), CLIP_NORM)
     run.optimiser.step()
     run.step += 1
@@ -145,9 +145,13 @@ def learn(run: Run, batch: Batch, fraction: float) -> float:
 def start(checkpoint: Path) -> Run:
     """Begin, or go on from a checkpoint."""
     torch.manual_seed(0)
-    net = NarrowNet().to(memory_format=torch.channels_last)
-    rates = {"lr": MAX_RATE, "weight_decay": WEIGHT_DECAY}
-    run = Run(net, copy.deepcopy(net), torch.optim.AdamW(net.parameters(), **rates))
+    net = NarrowNet()
+    # torch declares no overload with the memory format alone
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(
+        net.parameters(), lr=MAX_RATE, weight_decay=WEIGHT_DECAY
+    )
+    run = Run(net, copy.deepcopy(net), optimiser)
     if checkpoint.is_file():
         state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
         run.net.load_state_dict(state["net"])

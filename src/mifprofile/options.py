@@ -54,10 +54,11 @@ class SegmentOptions(StageOptions):
     min_nucleus_um2: NonNegative = Field(8.0, description="Smaller nuclei are dropped.")
     max_nucleus_um2: Positive = Field(700.0, description="Larger nuclei are dropped.")
     rim_um: NonNegative = Field(
-        1.0, description="Every cell extends at least this far beyond its nucleus."
+        1.0, description="Every cell extends at least this far beyond its nucleus, µm."
     )
     expansion_um: NonNegative = Field(
-        4.0, description="No cell extends further than this beyond its nucleus."
+        1.5,
+        description="With membrane signal on the way a cell may extend this far, µm.",
     )
     membrane_stop: Share = Field(
         0.5,

@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.measure import regionprops_table
+from skimage.segmentation import expand_labels
+
 from mifprofile.core.measure import (
     add_blocks,
     cell_table,
@@ -9,8 +13,6 @@ from mifprofile.core.measure import (
     sum_block,
 )
 from mifprofile.core.segment import plan_blocks
-from skimage.measure import regionprops_table
-from skimage.segmentation import expand_labels
 
 NUCLEI = np.array(
     [

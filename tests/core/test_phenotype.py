@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from mifprofile.core.phenotype import (
     call_conflicts,
     call_phenotypes,
@@ -46,7 +47,9 @@ def test_levels_are_read_where_the_panel_says():
         {
             f"{m}_{c}_mean": [float(i)]
             for i, (m, c) in enumerate(
-                (m, c) for m in ("CD8", "CK") for c in ("nucleus", "cytoplasm", "membrane")
+                (m, c)
+                for m in ("CD8", "CK")
+                for c in ("nucleus", "cytoplasm", "membrane")
             )
         }
     )

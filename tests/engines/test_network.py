@@ -1,4 +1,5 @@
 import warnings
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from mifprofile.engines.network import NarrowNet, load_network, save_network
 from mifprofile.errors import FormatError, MissingError
+from mifprofile.testing import nuclei_field
 
 NARROW = (4, 6, 8, 10)
 PARTS = {
@@ -146,3 +148,19 @@ def test_model_of_another_kind_is_named(tmp_path, content):
     torch.save(content, tmp_path / "odd.pt")
     with pytest.raises(FormatError, match=r"odd\.pt"):
         load_network(tmp_path / "odd.pt")
+
+
+def test_embedded_model_finds_nuclei():
+    """The shipped weights tell nuclei from background and flow into them."""
+    path = files("mifprofile.engines") / "models" / "nuclei.pt"
+    net, metadata = load_network(path)
+    assert metadata["pixel_size_um"] == 0.5
+    assert metadata["percentiles"] == [1.0, 99.8]
+    image, labels = nuclei_field(np.random.default_rng(3), (160, 160))
+    low, high = np.percentile(image, metadata["percentiles"])
+    scaled = torch.from_numpy(((image - low) / (high - low)).astype(np.float32))
+    with torch.inference_mode():
+        flows, logit = np.split(net(scaled[None, None])[0].numpy(), [2])
+    found, nucleus = logit[0] > 0, labels > 0
+    assert (found & nucleus).sum() / (found | nucleus).sum() > 0.7
+    assert 3.5 < np.median(np.hypot(*flows)[found & nucleus]) < 6

@@ -43,7 +43,9 @@ def write_qptiff(path, names, *, scan="", pyramid=False, **options):
         if pyramid:
             for step in (2, 4):
                 for plane, name in zip(DATA, names, strict=True):
-                    page(tif, plane[::step, ::step], "ReducedResolution", name, **options)
+                    page(
+                        tif, plane[::step, ::step], "ReducedResolution", name, **options
+                    )
         for kind in ("Overview", "Label", "Macro"):
             page(tif, PATIENT, kind, **options)
     return path
@@ -139,7 +141,10 @@ def write_inform(path, *, position=None, unit="CENTIMETER"):
     options = {"resolution": (20_000, 20_000), "resolutionunit": unit}
     if position is not None:
         x, y = (round(value * 1000) for value in position)
-        options["extratags"] = [(286, 5, 1, (x, 1000), True), (287, 5, 1, (y, 1000), True)]
+        options["extratags"] = [
+            (286, 5, 1, (x, 1000), True),
+            (287, 5, 1, (y, 1000), True),
+        ]
     with tifffile.TiffWriter(path) as tif:
         for plane, name in zip(COMPONENTS, COMPONENT_NAMES, strict=True):
             page(tif, plane, "FullResolution", f"<Name>{name}</Name>", **options)

@@ -21,21 +21,17 @@ def image_metadata(axes, scale, unit="micrometer", levels=1, **extra):
     for axis in described:
         if axis["type"] == "space" and unit:
             axis["unit"] = unit
-    edges = [[scale * 2**level if a in "yx" else 1.0 for a in axes] for level in range(levels)]
-    datasets = [
-        {
-            "path": str(level),
-            "coordinateTransformations": [{"type": "scale", "scale": edge}],
-        }
-        for level, edge in enumerate(edges)
-    ]
+    datasets = []
+    for level in range(levels):
+        edge = [scale * 2**level if axis in "yx" else 1.0 for axis in axes]
+        step = {"type": "scale", "scale": edge}
+        datasets.append({"path": str(level), "coordinateTransformations": [step]})
     return [{"axes": described, "datasets": datasets, "name": "slide", **extra}]
 
 
 def write(path, version, axes="cyx", *, data=DATA, names=NAMES, levels=1, **metadata):
     """Write an OME-Zarr as others do: 0.4 on zarr v2, 0.5 on zarr v3."""
     root = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
-    places = {"c": data.shape[0], "y": data.shape[1], "x": data.shape[2]}
     channels = {"channels": [{"label": name} for name in names]}
     scales = image_metadata(axes, metadata.pop("scale", 0.5), levels=levels, **metadata)
     if version == "0.4":
@@ -45,15 +41,19 @@ def write(path, version, axes="cyx", *, data=DATA, names=NAMES, levels=1, **meta
         ome = {"version": version, "multiscales": scales, "omero": channels}
         root.update_attributes({"ome": ome})
     for level in range(levels):
-        plane = data[:, :: 2**level, :: 2**level]
-        named = dict(zip("cyx", range(3), strict=True))
-        plane = plane.transpose([named[a] for a in axes if a in "cyx"]) if "c" in axes else plane[0]
-        shape = iter(plane.shape)
-        full = [next(shape) if a in places else 1 for a in axes]
-        chunks = [min(n, 64) if a in "yx" else 1 for a, n in zip(axes, full, strict=True)]
-        array = root.create_array(str(level), shape=full, chunks=chunks, dtype=data.dtype)
-        array[...] = plane.reshape(full)
+        image = arranged(data[:, :: 2**level, :: 2**level], axes)
+        chunks = [64 if axis in "yx" else 1 for axis in axes]
+        root.create_array(str(level), data=image, chunks=chunks)
     return path
+
+
+def arranged(data, axes):
+    """(c, y, x) with other axes; without a channel axis, the first channel alone."""
+    kept = [axis for axis in "cyx" if axis in axes]
+    image = data if "c" in kept else data[0]
+    image = image.transpose([kept.index(axis) for axis in axes if axis in kept])
+    sizes = iter(image.shape)
+    return image.reshape([next(sizes) if axis in kept else 1 for axis in axes])
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +114,7 @@ def test_the_image_may_scale_and_move_all_its_levels(tmp_path):
         {"type": "scale", "scale": [1.0, 0.5, 0.5]},
         {"type": "translation", "translation": [0.0, 30.0, 20.0]},
     ]
-    path = write(
-        tmp_path / "a.zarr", "0.5", scale=1.0, coordinateTransformations=steps
-    )
+    path = write(tmp_path / "a.zarr", "0.5", scale=1.0, coordinateTransformations=steps)
     slide = open_slide(path)
     assert slide.um == 0.5
     assert slide.origin_um == (20.0, 30.0)

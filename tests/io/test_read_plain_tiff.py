@@ -40,7 +40,10 @@ WRITERS = {
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
-    return {n: w(folder / f"{n.split()[0]}{i}.tif") for i, (n, w) in enumerate(WRITERS.items())}
+    return {
+        n: w(folder / f"{n.split()[0]}{i}.tif")
+        for i, (n, w) in enumerate(WRITERS.items())
+    }
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -112,9 +115,7 @@ def test_a_colour_picture_is_refused(tmp_path, planarconfig):
 
 
 def test_two_axes_of_planes_are_refused(tmp_path):
-    path = write(
-        tmp_path / "a.tif", DATA.reshape(2, 2, 90, 130), imagej=True
-    )
+    path = write(tmp_path / "a.tif", DATA.reshape(2, 2, 90, 130), imagej=True)
     with pytest.raises(FormatError, match="project"):
         open_slide(path)
 

@@ -16,7 +16,7 @@ rule export:
     benchmark:
         result("logs/export.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

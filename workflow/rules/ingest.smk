@@ -9,7 +9,7 @@ rule ingest:
     benchmark:
         result("logs/ingest.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(1000),

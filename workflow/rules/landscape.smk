@@ -15,7 +15,7 @@ rule landscape:
     benchmark:
         result("logs/landscape.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -10,7 +10,7 @@ rule measure:
     benchmark:
         result("logs/measure.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(1000, tile_px=2048, bytes_per_value=12),

@@ -10,7 +10,7 @@ rule phenotype:
     benchmark:
         result("logs/phenotype.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

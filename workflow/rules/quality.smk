@@ -9,7 +9,7 @@ rule quality:
     benchmark:
         result("logs/quality.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -15,7 +15,7 @@ rule report:
     benchmark:
         result("logs/report.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

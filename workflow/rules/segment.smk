@@ -10,7 +10,7 @@ rule segment:
     benchmark:
         result("logs/segment.tsv")
     conda:
-        "mifprofile"
+        "../../envs/mifprofile.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000, tile_px=2560, bytes_per_value=4),

@@ -13,11 +13,12 @@ from mifprofile.core.phenotype import OTHER
 from mifprofile.core.quality import close_mask
 
 if TYPE_CHECKING:
-    from mifprofile.options import LandscapeOptions
-    from numpy.typing import NDArray
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from mifprofile.model import Panel
+    from mifprofile.options import LandscapeOptions
 
 Status = Literal[
     "OK", "LOW_N", "LOW_AREA", "NO_TUMOUR", "NOT_COMPUTABLE", "APPROX", "QC_FAIL"

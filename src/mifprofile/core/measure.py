@@ -12,8 +12,9 @@ from numba import njit
 from mifprofile.model import COMPARTMENTS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 NUCLEUS, CYTOPLASM, MEMBRANE, CELL = range(4)
 # Area, Σy, Σx, Σyy, Σyx, Σxx: what position, axes and eccentricity need.

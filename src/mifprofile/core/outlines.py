@@ -50,6 +50,6 @@ def _outline(
 ) -> NDArray[np.float64]:
     contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     longest = approximate_polygon(max(contours, key=len), tolerance_px)
-    # The padding moved the pixels by one; a pixel's centre is half a pixel from its corner.
+    # Padding moved the pixels by one, and a pixel's centre lies half a pixel inside.
     corner = np.array([box[0].start, box[1].start]) - 0.5
     return np.asarray((longest + corner)[:, ::-1])

@@ -11,8 +11,9 @@ from scipy.special import ndtr
 from sklearn.mixture import GaussianMixture
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from mifprofile.model import Panel, Rule
 
@@ -24,7 +25,7 @@ MAX_FIT_CELLS = 50_000
 
 @dataclass(frozen=True)
 class Gate:
-    """Where positive begins; ``threshold`` is NaN if there is no positive population."""
+    """Where positive begins; a NaN threshold says that there is no such population."""
 
     threshold: float
     note: str
@@ -58,11 +59,12 @@ def fit_gate(
 ) -> Gate:
     """Find the level that splits negative from positive cells, if there is one.
 
-    Two Gaussians are fitted to log(1 + level). They count as two populations if the
-    Bayesian information criterion prefers them to one, their means lie at least
-    ``min_separation_sd`` pooled standard deviations apart (Ashman's D), and the share
-    of the upper one is within ``min_share`` and ``max_share``. The gate is where both
-    are equally probable.
+    Two Gaussians of one width are fitted to log(1 + level): with widths of their own,
+    the few cells between both populations would pull the gate down among the negative
+    ones. They count as two populations if the Bayesian information criterion prefers
+    them to one, their means lie at least ``min_separation_sd`` standard deviations
+    apart, and the share of the upper one is within ``min_share`` and ``max_share``. The
+    gate is where both are equally probable.
 
     Parameters
     ----------
@@ -189,16 +191,20 @@ def _fit_two(sample: NDArray[np.float64], seed: int) -> GaussianMixture:
     # Starts with an ever smaller upper group: a rare population is else never found.
     starts = [np.quantile(sample, [(1 - q) / 2, 1 - q / 2]) for q in (0.5, 0.1, 0.02)]
     fits = [
-        GaussianMixture(2, means_init=s[:, None], random_state=seed, max_iter=500).fit(
-            sample
-        )
+        GaussianMixture(
+            2,
+            covariance_type="tied",
+            means_init=s[:, None],
+            random_state=seed,
+            max_iter=500,
+        ).fit(sample)
         for s in starts
     ]
     return max(fits, key=lambda fit: fit.lower_bound_)
 
 
 def _separation(two: GaussianMixture, low: int, high: int) -> float:
-    spread = np.sqrt(two.covariances_.ravel()[[low, high]].mean())
+    spread = np.sqrt(two.covariances_.item())
     return float((two.means_[high, 0] - two.means_[low, 0]) / spread)
 
 

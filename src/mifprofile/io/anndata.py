@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import anndata
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-INTENSITY = r"_(nucleus|cytoplasm|membrane|cell)_mean$"
+INTENSITY = re.compile(r"(.*)_(nucleus|cytoplasm|membrane|cell)_mean")
 
 
 def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
@@ -27,16 +28,17 @@ def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
     facts : dict
         Goes into ``uns['mifprofile']``.
     """
-    is_intensity = cells.columns.str.contains(INTENSITY)
-    intensity = cells.loc[:, is_intensity]
-    obs = cells.loc[:, ~is_intensity].set_index(cells["cell_id"].astype(str))
+    parts = {name: INTENSITY.fullmatch(name) for name in cells.columns}
+    found = {name: match for name, match in parts.items() if match}
+    intensity = cells[list(found)]
+    obs = cells.drop(columns=list(found)).set_index(cells["cell_id"].astype(str))
     obs.index.name = None
     table = anndata.AnnData(
         X=intensity.to_numpy(np.float32), obs=obs, uns={"mifprofile": facts}
     )
     table.var_names = intensity.columns
-    table.var["marker"] = intensity.columns.str.replace(INTENSITY, "", regex=True)
-    table.var["compartment"] = intensity.columns.str.extract(INTENSITY)[0].to_numpy()
+    table.var["marker"] = [match[1] for match in found.values()]
+    table.var["compartment"] = [match[2] for match in found.values()]
     table.obsm["spatial"] = cells[["x_um", "y_um"]].to_numpy(np.float64)
     return table
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mifprofile.core.palette import COLOURS, Colour, phenotype_colours
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mifprofile.model import Panel
 
-NUCLEUS_COLOUR: Colour = (120, 122, 134)
+NUCLEUS_COLOUR: Colour = (140, 145, 160)
 
 
 @dataclass(frozen=True)
@@ -26,22 +22,16 @@ class ShownChannel:
     colour: Colour
 
 
-def shown_channels(
-    panel: Panel, thresholds: Mapping[str, float]
-) -> tuple[ShownChannel, ...]:
-    """Choose the nuclear channel and the markers that define phenotypes.
+def shown_channels(panel: Panel) -> tuple[ShownChannel, ...]:
+    """Choose the nuclear channel, then the markers that define phenotypes.
 
     A marker has the colour of the phenotype that it stands for, if that is still free.
-    Markers without a gate are left out, as their picture would be stretched noise,
-    unless no marker has one.
     """
-    defining = _defining(panel)
-    gated = [m for m in defining if np.isfinite(thresholds.get(m, np.nan))]
-    colours = _marker_colours(panel, defining)
+    colours = _marker_colours(panel)
     markers = (
-        ShownChannel(m, panel.markers[m].channel, colours[m])
-        for m in panel.markers
-        if m in (gated or defining)
+        ShownChannel(name, marker.channel, colours[name])
+        for name, marker in panel.markers.items()
+        if name in colours
     )
     return ShownChannel(panel.nucleus, panel.nucleus, NUCLEUS_COLOUR), *markers
 
@@ -56,10 +46,10 @@ def _defining(panel: Panel) -> dict[str, list[str]]:
     return dict(sorted(needed.items(), key=lambda item: len(item[1])))
 
 
-def _marker_colours(panel: Panel, defining: dict[str, list[str]]) -> dict[str, Colour]:
+def _marker_colours(panel: Panel) -> dict[str, Colour]:
     of_phenotype = phenotype_colours(panel)
     colours: dict[str, Colour] = {}
-    for marker, names in defining.items():
+    for marker, names in _defining(panel).items():
         wanted = [*(of_phenotype[name] for name in names), *COLOURS]
         free = [colour for colour in wanted if colour not in colours.values()]
         colours[marker] = (free or wanted)[0]

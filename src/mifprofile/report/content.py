@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -66,8 +65,8 @@ class Tile:
     y_um: float
     um: float
     planes: NDArray[np.float32]
-    nuclei: NDArray[np.integer]
-    cells: NDArray[np.integer]
+    nuclei: NDArray[np.integer[Any]]
+    cells: NDArray[np.integer[Any]]
     phenotypes: dict[int, str]
 
 

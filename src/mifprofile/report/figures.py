@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
+from skimage.measure import find_contours
 
 from mifprofile.core.landscape import GLASS, STROMA, TUMOUR
 from mifprofile.core.outlines import outlines
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from mifprofile.core.palette import Colour
     from mifprofile.report.content import Overview, Tile
@@ -30,29 +32,54 @@ if TYPE_CHECKING:
 Rgb = NDArray[np.uint8]
 Range = tuple[float, float]
 
-SHOWN_PERCENTILES = (1.0, 99.7)
+DARK_PERCENTILE = 5.0
+NUCLEUS_PERCENTILE = 99.0
+MARKER_PERCENTILE = 99.7
+# From a fifth percentile to a quartile it is one standard deviation of noise.
+NOISE_WIDTHS = 9.0
 # Contours of the overview; the stroma's is that of the whole tumour bed.
 CONTOURS: dict[str, tuple[tuple[int, ...], Colour]] = {
     "tissue": ((TUMOUR, STROMA, 3), (190, 190, 190)),
     "tumour bed": ((TUMOUR, STROMA), (70, 190, 255)),
     "tumour": ((TUMOUR,), (255, 170, 50)),
 }
+CONTOUR_PX = 1.7
+SLIDE_COLOUR: Colour = (165, 185, 225)
 DARK: Colour = (18, 19, 23)
 TISSUE: Colour = (40, 42, 48)
 NUCLEUS_LINE: Colour = (255, 255, 255)
 SUPERSAMPLING = 3
 DOT_UM = 8.0
-MAX_DOT_PX = 5.0
+MAX_DOT_PX = 7.0
+OTHER_DIM = 0.7
 BAR_SHARE = 0.2
+MIN_BINS, MAX_BINS = 15, 60
 ACCENT = "#1f5fa8"
 GREY = "#b9bec7"
 
 
-def value_range(values: NDArray[Any]) -> Range:
-    """Values to show as black and as full colour."""
-    if values.size == 0:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(values, SHOWN_PERCENTILES))
+def nucleus_range(values: NDArray[Any]) -> Range:
+    """Values of the nuclear stain to show as black and as full colour."""
+    return _span(values, DARK_PERCENTILE, NUCLEUS_PERCENTILE)
+
+
+def marker_range(values: NDArray[Any], threshold: float) -> Range:
+    """Values of a marker to show as black and as full colour.
+
+    Black ends at half the gate, so that what is far from positive stays dark; without
+    a gate, at the median.
+    """
+    low, high = _span(values, 50.0, MARKER_PERCENTILE)
+    if not np.isfinite(threshold):
+        return low, high
+    return threshold / 2, max(high, 2 * threshold)
+
+
+def _span(values: NDArray[Any], lower: float, upper: float) -> Range:
+    """Two percentiles, kept so far apart that bare noise stays dark."""
+    percents = (lower, upper, DARK_PERCENTILE, 25.0)
+    low, high, dark, quarter = (float(v) for v in np.percentile(values, percents))
+    high = max(high, low + NOISE_WIDTHS * (quarter - dark))
     return low, high if high > low else low + 1.0
 
 
@@ -85,30 +112,30 @@ def fit(plane: NDArray[np.float32], longer_px: int) -> NDArray[np.float32]:
     scale = longer_px / max(plane.shape)
     height, width = (max(round(size * scale), 1) for size in plane.shape)
     image = Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image)
-
-
-def draw_contours(image: Rgb, regions: NDArray[np.uint8], width_px: int) -> Rgb:
-    """Draw the inner edge of tissue, tumour bed and tumour nests into an image."""
-    out = image.copy()
-    for codes, colour in CONTOURS.values():
-        mask = np.isin(regions, codes)
-        inner = ndimage.binary_erosion(mask, iterations=width_px, border_value=1)
-        out[mask & ~inner] = colour
-    return out
+    return np.asarray(image, np.float32)
 
 
 def overview_picture(overview: Overview) -> Rgb:
     """Nuclear channel of the whole slide with the contours of its regions."""
     tissue = overview.regions != GLASS
     shown = overview.nucleus[tissue] if tissue.any() else overview.nucleus
-    span = value_range(shown)
-    if not tissue.any():
-        # Stretched to its noise, bare glass would look like tissue.
-        span = span[0], max(span[1], 3 * abs(span[0]) + 1)
-    grey = composite(overview.nucleus[None], [(165, 185, 225)], [span])
-    width = max(round(max(grey.shape) / 450), 1)
-    return draw_contours(grey, overview.regions, width)
+    image = composite(overview.nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
+    return draw_contours(image, overview.regions)
+
+
+def draw_contours(image: Rgb, regions: NDArray[np.uint8]) -> Rgb:
+    """Draw the borders of tissue, tumour bed and tumour nests into a copy."""
+    size = image.shape[1] * SUPERSAMPLING, image.shape[0] * SUPERSAMPLING
+    large = Image.fromarray(image).resize(size, Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(large)
+    for codes, colour in CONTOURS.values():
+        # Smoothed, as the steps of the map's pixels mean nothing.
+        mask = ndimage.gaussian_filter(np.isin(regions, codes).astype(np.float32), 2.0)
+        for line in find_contours(mask, 0.5):
+            points = _points(line[:, ::-1] + 0.5, SUPERSAMPLING)
+            draw.line(points, colour, round(CONTOUR_PX * SUPERSAMPLING), "curve")
+    small = large.resize((image.shape[1], image.shape[0]), Image.Resampling.BOX)
+    return np.asarray(small)
 
 
 def cell_picture(overview: Overview, colours: Mapping[str, Colour]) -> Rgb:
@@ -124,7 +151,7 @@ def cell_picture(overview: Overview, colours: Mapping[str, Colour]) -> Rgb:
     radius = min(max(DOT_UM / overview.um / 2, 0.5), MAX_DOT_PX)
     for name in sorted(colours, key=lambda n: (n != "other", -counts[n])):
         mine = overview.phenotypes == name
-        dim = 0.55 if name == "other" else 1.0
+        dim = OTHER_DIM if name == "other" else 1.0
         colour = tuple(round(dim * c) for c in colours[name])
         x, y = overview.x_um[mine] / overview.um, overview.y_um[mine] / overview.um
         _dots(image, x, y, radius, (colour[0], colour[1], colour[2]))
@@ -139,20 +166,30 @@ def _dots(
     colour: Colour,
 ) -> None:
     """Set the pixels within a radius of each point, in place."""
-    reach = math.ceil(radius_px)
-    for dy in range(-reach, reach + 1):
-        for dx in range(-reach, reach + 1):
-            rows, cols = np.floor(y_px + dy).astype(int), np.floor(x_px + dx).astype(int)
-            near = np.hypot(rows + 0.5 - y_px, cols + 0.5 - x_px) <= max(radius_px, 0.71)
-            near &= (rows >= 0) & (rows < image.shape[0])
-            near &= (cols >= 0) & (cols < image.shape[1])
-            image[rows[near], cols[near]] = colour
+    # The pixel that holds the point itself is set, however small the radius.
+    radius_px = max(radius_px, 0.71)
+    steps = range(-math.ceil(radius_px), math.ceil(radius_px) + 1)
+    for dy, dx in itertools.product(steps, steps):
+        rows, cols = (np.floor(at).astype(int) for at in (y_px + dy, x_px + dx))
+        near = np.hypot(rows + 0.5 - y_px, cols + 0.5 - x_px) <= radius_px
+        near &= (rows >= 0) & (rows < image.shape[0])
+        near &= (cols >= 0) & (cols < image.shape[1])
+        image[rows[near], cols[near]] = colour
 
 
-def tile_ranges(tiles: Sequence[Tile]) -> list[Range]:
-    """Range of each channel over all tiles, so that they can be compared."""
+def tile_ranges(tiles: Sequence[Tile], thresholds: Sequence[float]) -> list[Range]:
+    """Range of each channel over all tiles, so that they can be compared.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+    thresholds : sequence of float
+        Gate of each channel after the first, which is the nuclear one.
+    """
     pixels = [tile.planes.reshape(len(tile.planes), -1) for tile in tiles]
-    return [value_range(values) for values in np.concatenate(pixels, axis=1)]
+    nucleus, *markers = np.concatenate(pixels, axis=1)
+    pairs = zip(markers, thresholds, strict=True)
+    return [nucleus_range(nucleus), *(marker_range(m, t) for m, t in pairs)]
 
 
 def outline_picture(tile: Tile, zoom: int, colours: Mapping[str, Colour]) -> Rgb:
@@ -168,8 +205,7 @@ def outline_picture(tile: Tile, zoom: int, colours: Mapping[str, Colour]) -> Rgb
     size = width * SUPERSAMPLING, height * SUPERSAMPLING
     image = Image.new("RGBA", size, (*colours["other"], 0))
     draw = ImageDraw.Draw(image)
-    for label, line in _outlines(tile.nuclei).items():
-        del label
+    for line in _outlines(tile.nuclei).values():
         draw.line(_points(line, fine), (*NUCLEUS_LINE, 170), SUPERSAMPLING)
     for label, line in _outlines(tile.cells).items():
         colour = colours[tile.phenotypes.get(label, "other")]
@@ -179,7 +215,7 @@ def outline_picture(tile: Tile, zoom: int, colours: Mapping[str, Colour]) -> Rgb
     return np.asarray(small.convert("RGBA"))
 
 
-def _outlines(labels: NDArray[np.integer]) -> dict[int, NDArray[np.float64]]:
+def _outlines(labels: NDArray[np.integer[Any]]) -> dict[int, NDArray[np.float64]]:
     present = np.unique(labels)
     return outlines(labels, present[present > 0], 0.3)
 
@@ -213,41 +249,42 @@ def histogram(levels: NDArray[np.float64], threshold: float) -> str:
     return _address(buffer.getvalue(), "svg+xml")
 
 
-def draw_histogram(
-    axes: Axes, levels: NDArray[np.float64], threshold: float
-) -> None:
+def draw_histogram(axes: Axes, levels: NDArray[np.float64], threshold: float) -> None:
     """Draw cells per log1p level, those above the gate in colour, and the gate."""
     logs = np.log1p(np.maximum(levels[np.isfinite(levels)], 0.0))
-    gate = float(np.log1p(threshold)) if np.isfinite(threshold) else math.inf
+    gate = float(np.log1p(threshold)) if np.isfinite(threshold) else None
     edges = _edges(logs, gate)
     counts, _ = np.histogram(logs, edges)
-    colours = np.where(edges[:-1] >= gate - 1e-9, ACCENT, GREY)
+    above = edges[:-1] >= (math.inf if gate is None else gate - 1e-9)
+    colours = np.where(above, ACCENT, GREY)
     axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
-    if math.isfinite(gate):
+    if gate is not None:
         axes.axvline(gate, color="#222222", linewidth=1.1)
-    _style(axes, edges)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * max(int(counts.max()), 1)))
+    _style(axes)
 
 
-def _edges(logs: NDArray[np.float64], gate: float) -> NDArray[np.float64]:
-    """Edges of 60 equal bins, shifted so that the gate lies on one."""
-    known = [*([logs.min(), logs.max()] if logs.size else [0.0, 1.0])]
-    low, high = min(*known, gate), max(known[1], gate if math.isfinite(gate) else 0.0)
-    step = max((high - low) / 60, 1e-3)
-    first = low if not math.isfinite(gate) else gate - step * math.ceil((gate - low) / step)
-    return first + step * np.arange(math.floor((high - first) / step) + 2)
+def _edges(logs: NDArray[np.float64], gate: float | None) -> NDArray[np.float64]:
+    """Edges of equal bins, of which one is the gate."""
+    ends = [float(logs.min()), float(logs.max())] if logs.size else [0.0, 1.0]
+    ends += [] if gate is None else [gate]
+    bins = min(max(round(4 * logs.size ** (1 / 3)), MIN_BINS), MAX_BINS)
+    step = max((max(ends) - min(ends)) / bins, 1e-3)
+    anchor = min(ends) if gate is None else gate
+    first = anchor - step * math.ceil((anchor - min(ends)) / step)
+    return first + step * np.arange(math.floor((max(ends) - first) / step) + 2)
 
 
-def _style(axes: Axes, edges: NDArray[np.float64]) -> None:
-    axes.set_xlim(edges[0], edges[-1])
+def _style(axes: Axes) -> None:
     # Few positive cells stay visible beside many negative ones.
     axes.set_yscale("function", functions=(np.sqrt, np.square))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v)))
-    ticks = _level_ticks(float(edges[0]), float(edges[-1]))
+    ticks = _level_ticks(*axes.get_xlim())
     axes.xaxis.set_major_locator(FixedLocator([float(np.log1p(t)) for t in ticks]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(_whole(np.expm1(v)))))
+    axes.xaxis.set_major_formatter(FuncFormatter(_level_name))
     axes.set_xlabel("level, log(1 + x) scale", fontsize=8, color="#555555")
-    axes.set_ylabel("cells, square-root scale", fontsize=8, color="#555555")
+    axes.set_ylabel("cells, √ scale", fontsize=8, color="#555555")
     axes.tick_params(labelsize=8, length=3, color="#999999", labelcolor="#444444")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#999999")
@@ -265,9 +302,9 @@ def _level_ticks(low: float, high: float) -> list[float]:
     return ticks
 
 
-def _whole(value: float) -> float:
-    """Undo the rounding of a logarithm and back."""
-    return float(f"{value:.6g}")
+def _level_name(log: float, _: int) -> str:
+    # Six digits undo the rounding of the logarithm and back.
+    return f"{np.expm1(log):.6g}"
 
 
 def jpeg(image: Rgb) -> str:

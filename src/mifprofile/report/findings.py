@@ -87,10 +87,10 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
     if not content.value("area", "tissue").get("value", 0.0) > 0:
         yield Finding("fail", "No tissue was found: there is nothing to count on.")
     elif content.panel.tumour is None:
-        text = "The panel names no tumour phenotype: tumour and stroma are not told apart."
+        text = "The panel names no tumour, so tumour and stroma are not told apart."
         yield Finding("note", text)
     elif not content.value("area", "tumour").get("value", 0.0) > 0:
-        text = "No tumour nest was found: values for tumour and stroma are not reported."
+        text = "No tumour nest was found: tumour and stroma have no densities."
         yield Finding("warn", text)
 
 

@@ -54,9 +54,13 @@ def render(content: ReportContent) -> str:
     )
     environment.filters |= {
         "number": wording.number,
+        "exact": wording.exact,
+        "unit": wording.unit,
+        "moment": wording.moment,
         "plain": wording.plain,
         "um": wording.length,
         "duration": wording.duration,
+        "capfirst": _capitalised,
         "css": _css,
     }
     text = files(__package__).joinpath("template.html.j2").read_text(encoding="utf-8")
@@ -95,6 +99,10 @@ class _Picture:
     title: str = ""
     caption: str = ""
     overlay: str = ""
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _css(colour: Colour) -> str:
@@ -155,21 +163,18 @@ def _overview(content: ReportContent) -> list[_Picture]:
 def _tiles(content: ReportContent) -> list[_Picture]:
     if not content.tiles:
         return []
-    ranges = figures.tile_ranges(content.tiles)
+    thresholds = [content.thresholds.get(c.label, np.nan) for c in content.shown[1:]]
+    ranges = figures.tile_ranges(content.tiles, thresholds)
     return [_tile(content, tile, ranges) for tile in content.tiles]
 
 
-def _tile(
-    content: ReportContent, tile: Tile, ranges: list[figures.Range]
-) -> _Picture:
+def _tile(content: ReportContent, tile: Tile, ranges: list[figures.Range]) -> _Picture:
     width = tile.cells.shape[1]
     zoom = max(round(TILE_PX / width), 1)
     image = figures.composite(tile.planes, [c.colour for c in content.shown], ranges)
     lines = figures.outline_picture(tile, zoom, phenotype_colours(content.panel))
     cells = np.count_nonzero(np.unique(tile.cells))
-    place = " · ".join(
-        f"{axis} {wording.length(at)}" for axis, at in (("x", tile.x_um), ("y", tile.y_um))
-    )
+    place = f"x {wording.length(tile.x_um)} · y {wording.length(tile.y_um)}"
     return _Picture(
         figures.jpeg(figures.enlarge(image, zoom)),
         *figures.scale_bar(width * tile.um),
@@ -185,12 +190,13 @@ def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
     name, threshold = str(gate["marker"]), float(gate["threshold"])
     levels = content.levels[name].to_numpy(float)
     positive = int((levels > threshold).sum())
+    gated = bool(np.isfinite(threshold))
     return gate | {
         "channel": content.panel.markers[name].channel,
         "compartment": content.panel.markers[name].measure,
-        "gated": bool(np.isfinite(threshold)),
-        "positive": positive,
-        "share": wording.percent(positive, len(levels)),
+        "gated": gated,
+        "positive": positive if gated else None,
+        "share": wording.percent(positive, len(levels) if gated else 0),
         "histogram": figures.histogram(levels, threshold) if len(levels) else "",
     }
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape import GLASS, STROMA, TUMOUR
+from mifprofile.core.landscape import GLASS, OUTSIDE, STROMA, TUMOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-# A tile belongs to a region that covers at least this share of it.
-MAIN_SHARE = 0.5
+# A tile with less tissue than this is none.
+MIN_TISSUE = 0.5
+KINDS = {TUMOUR: "tumour", STROMA: "stroma", OUTSIDE: "outside the tumour bed"}
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,12 @@ def choose_tiles(
     seed : int
         Of the random choice.
     """
-    height, width = regions.shape
-    grid = _Grid(_starts(height * um, tile_um), _starts(width * um, tile_um), tile_um, um)
-    area = grid.sums(np.ones(regions.shape))
+    tops, lefts = (_starts(size * um, tile_um) for size in regions.shape)
+    grid = _Grid(tops, lefts, tile_um, um)
     cells = grid.sums(_count_image(regions.shape, um, x_um, y_um))
-    strata = {
-        name: grid.sums(mask) >= MAIN_SHARE * area
-        for name, mask in (
-            ("tumour", regions == TUMOUR),
-            ("stroma", regions == STROMA),
-            ("tissue", regions != GLASS),
-        )
-    }
+    kinds = _kinds(regions, grid)
     chosen: dict[int, str] = {}
-    for tile, title in _draw(cells, strata, np.random.default_rng(seed)):
+    for tile, title in _draw(cells, kinds, np.random.default_rng(seed)):
         if len(chosen) < count:
             chosen.setdefault(tile, title)
     return tuple(grid.spot(tile, title) for tile, title in chosen.items())
@@ -105,8 +98,8 @@ class _Grid:
         self, starts: NDArray[np.float64], size: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         first = np.minimum((starts / self.um).astype(np.intp), size - 1)
-        last = np.minimum(np.rint((starts + self.tile_um) / self.um).astype(np.intp), size)
-        return first, np.maximum(last, first + 1)
+        last = np.rint((starts + self.tile_um) / self.um).astype(np.intp)
+        return first, np.maximum(np.minimum(last, size), first + 1)
 
 
 def _starts(extent_um: float, tile_um: float) -> NDArray[np.float64]:
@@ -129,22 +122,28 @@ def _count_image(
     return np.bincount(places, minlength=int(np.prod(shape))).reshape(shape)
 
 
+def _kinds(regions: NDArray[np.uint8], grid: _Grid) -> NDArray[np.int64]:
+    """Region that covers most of a tile's tissue; glass if there is little tissue."""
+    sums = np.stack([grid.sums(regions == code) for code in (GLASS, *KINDS)])
+    tissue = sums[1:].sum(0) >= MIN_TISSUE * sums.sum(0)
+    return np.where(tissue, np.array([*KINDS])[np.argmax(sums[1:], axis=0)], GLASS)
+
+
 def _draw(
-    cells: NDArray[np.float64],
-    strata: dict[str, NDArray[np.bool_]],
-    rng: np.random.Generator,
+    cells: NDArray[np.float64], kinds: NDArray[np.int64], rng: np.random.Generator
 ) -> Iterator[tuple[int, str]]:
     """Yield (tile, title) in order of preference; a tile may come again."""
     order = rng.permutation(len(cells))
     if cells.any():
-        yield int(np.argmax(cells)), "densest"
+        yield int(np.argmax(cells)), "densest tile"
         # Hardly filled tiles show little, so they come last.
         sparse = cells[order] < np.median(cells[cells > 0]) / 2
         order = np.concatenate([order[~sparse], order[sparse]])
-    tumour, stroma = (list(order[strata[n][order]]) for n in ("tumour", "stroma"))
+    tumour, stroma, outside = (list(order[kinds[order] == code]) for code in KINDS)
     while tumour or stroma:
-        for title, tiles in (("tumour", tumour), ("stroma", stroma)):
+        for tiles in (tumour, stroma):
             if tiles:
-                yield int(tiles.pop(0)), title
-    for tile in order[strata["tissue"][order]]:
-        yield int(tile), "tissue"
+                tile = int(tiles.pop(0))
+                yield tile, KINDS[int(kinds[tile])]
+    for tile in outside:
+        yield int(tile), KINDS[OUTSIDE]

@@ -23,6 +23,21 @@ def number(value: Any) -> str:
     return f"{value:,.{min(max(decimals, 0), MAX_DECIMALS)}f}".replace(",", GAP)
 
 
+def exact(value: float) -> str:
+    """Up to six digits without trailing zeros, for what was set and not measured."""
+    return f"{value:.6g}"
+
+
+def unit(text: str) -> str:
+    """Spell a unit as people do; a plain number has none."""
+    return "" if text == "1" else text.replace("mm2", "mm²")
+
+
+def moment(text: str) -> str:
+    """Spell an ISO time with a space and without its zone, which is UTC."""
+    return text.replace("T", " ").removesuffix("Z")
+
+
 def percent(part: float, whole: float) -> str:
     """``part`` of ``whole`` in percent, ``n/a`` of nothing."""
     return f"{number(round(100 * part / whole, 2))}{GAP}%" if whole else MISSING
@@ -53,13 +68,17 @@ def plain(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case int() | float():
-            return number(value)
+            return exact(value)
         case str():
             return value
         case Mapping():
             return ", ".join(f"{k}: {plain(v)}" for k, v in value.items()) or "–"
-        case Sequence() if len(value) > MAX_ITEMS:
-            return f"{len(value)} entries"
+        case Sequence() if len(value) > MAX_ITEMS or _nested(value):
+            return "1 entry" if len(value) == 1 else f"{len(value)} entries"
         case Sequence():
             return ", ".join(plain(item) for item in value) or "–"
     return str(value)
+
+
+def _nested(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, Mapping) for value in values)

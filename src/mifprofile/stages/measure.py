@@ -41,7 +41,7 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
-    """Name used in columns → channel: markers first, then the slide's other channels."""
+    """Channel by the name used in columns: markers, then the other channels."""
     named = {m: slide.channel_index(v.channel) for m, v in panel.markers.items()}
     others = {
         n: i for i, n in enumerate(slide.channel_names) if i not in named.values()

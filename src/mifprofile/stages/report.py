@@ -92,8 +92,7 @@ def gather(job: Job) -> ReportContent:
     slide = open_slide(results.slide)
     cells = _read_cells(results.cells, panel)
     gates = _read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
-    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
-    shown = shown_channels(panel, thresholds)
+    shown = shown_channels(panel)
     records = _records(job)
     height, width = slide.shape_px
     return ReportContent(
@@ -212,9 +211,7 @@ def _thumbnail(slide: Slide, channel: int, longer_px: int) -> NDArray[np.float32
     return fit(np.asarray(level[channel, ::step, ::step], np.float32), longer_px)
 
 
-def _regions(
-    results: Results, shape: tuple[int, ...], um: float
-) -> NDArray[np.uint8]:
+def _regions(results: Results, shape: tuple[int, ...], um: float) -> NDArray[np.uint8]:
     """Region map looked up at the centres of another grid's pixels."""
     levels, pixel_size = open_label_store(results.regions)[REGIONS]
     if pixel_size is None:

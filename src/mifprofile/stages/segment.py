@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from mifprofile.core.segment import (
     Block,
     NucleusRules,
     expand_nuclei,
     plan_blocks,
+    reach_px,
     renumber,
     resample,
     segment_nuclei,
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 SCALE_TOLERANCE = 0.1
 NUCLEUS_PERCENTILES = (1.0, 99.8)
 MEMBRANE_PERCENTILES = (50.0, 99.0)
+# Takes off the noise that would break a membrane into pieces.
+MEMBRANE_SMOOTH_UM = 0.4
+SMOOTH_SIGMAS = 3.0
 SAMPLE_PIXELS = 4_000_000
 
 
@@ -197,7 +202,7 @@ def _write_keys(
 def _block_nuclei(
     work: _Work, flows: zarr.Array, block: Block
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.bool_]]:
-    """Labels of a block, their names by label, and which have their sink in its core."""
+    """Labels of a block, their names, and which have their sink in its core."""
     maps = _flow_window(work, flows, block.outer)
     labels, sinks = segment_nuclei(maps[:2], maps[2], work.rules)
     sinks = sinks + np.array([block.outer[0], block.outer[2]])
@@ -227,8 +232,9 @@ def _write_labels(
 ) -> None:
     """Number the nuclei in raster order and grow them into cells."""
     options, slide = job.options.segment, work.slide
-    reach = int(np.ceil(max(options.expansion_um, options.rim_um) / slide.um)) + 1
-    blocks = plan_blocks(slide.shape_px, options.block_px, reach)
+    reach = reach_px(slide.um, options.rim_um, options.expansion_um)
+    halo = reach + int(np.ceil(SMOOTH_SIGMAS * MEMBRANE_SMOOTH_UM / slide.um))
+    blocks = plan_blocks(slide.shape_px, options.block_px, halo)
     with label_store(
         job.results.labels, ("nuclei", "cells"), slide.shape_px, slide.pixel_size
     ) as labels:
@@ -257,4 +263,9 @@ def _membrane_window(work: _Work, block: Block) -> NDArray[np.float32] | None:
         / (high - low)
         for c, (low, high) in work.membrane.items()
     ]
-    return np.max(planes, axis=0)
+    return gaussian_filter(
+        np.max(planes, axis=0),
+        MEMBRANE_SMOOTH_UM / work.slide.um,
+        mode="nearest",
+        truncate=SMOOTH_SIGMAS,
+    )

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mifprofile.panels import DEMO_PANEL_YAML
 from mifprofile.testing.nuclei import nuclei_field
 from mifprofile.testing.options import DEMO_MARKERS, MARKERS, Mixture, SynthOptions
 from mifprofile.testing.slide import (
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_MARKERS",
-    "DEMO_PANEL_YAML",
     "MARKERS",
     "Mixture",
     "SynthOptions",

@@ -1,8 +1,10 @@
 import numpy as np
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from mifprofile.core.segment import expand_nuclei
 from skimage.segmentation import expand_labels
+
+from mifprofile.core.segment import expand_nuclei
 
 GROWTH = {"um": 1.0, "rim_um": 1.0, "expansion_um": 4.0, "membrane_stop": 0.5}
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from mifprofile.core.segment import follow_flows, sink_labels
 from mifprofile.core.segment.dynamics import travel_px
 

@@ -1,5 +1,7 @@
 import numpy as np
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+
 from mifprofile.core.segment import plan_blocks
 
 

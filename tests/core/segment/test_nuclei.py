@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
 from mifprofile.core.segment import (
     NucleusRules,
     plan_blocks,
     renumber,
     segment_nuclei,
 )
-from scipy.ndimage import gaussian_filter
 
 RULES = NucleusRules.at(
     2.0,
@@ -25,7 +27,10 @@ def crowd(seed, shape=(500, 520)):
     probability = np.full(shape, -3.0, np.float32)
     flows = np.zeros((2, *shape), np.float32)
     for cy, cx in rng.uniform((0, 0), shape, (700, 2)):
-        near = (slice(int(max(cy - 9, 0)), int(cy + 9)), slice(int(max(cx - 9, 0)), int(cx + 9)))
+        near = (
+            slice(int(max(cy - 9, 0)), int(cy + 9)),
+            slice(int(max(cx - 9, 0)), int(cx + 9)),
+        )
         distance = np.hypot(y[near] - cy, x[near] - cx)
         inside = (distance < 7) & (probability[near] < 0)
         probability[near][inside] = 3.0
@@ -44,7 +49,9 @@ def in_blocks(flows, probability, block_px, rules):
         labels, sinks = segment_nuclei(
             np.ascontiguousarray(flows[:, rows, cols]), probability[rows, cols], rules
         )
-        places = (sinks[:, 0] + block.outer[0]) * shape[1] + sinks[:, 1] + block.outer[2]
+        places = (
+            (sinks[:, 0] + block.outer[0]) * shape[1] + sinks[:, 1] + block.outer[2]
+        )
         names = np.concatenate([[0], places + 1]).astype(np.uint64)
         keys[block.core_slices] = names[labels[block.inner_slices]]
     return keys

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
 from mifprofile.core.segment import fill_holes, flow_errors, keep_largest_piece
 from mifprofile.core.segment.objects import areas_px, compact, drop
-from scipy import ndimage
 
 LABELS = arrays(np.int32, (9, 11), elements=st.integers(0, 3))
 

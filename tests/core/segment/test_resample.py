@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
-from mifprofile.core.segment import resample, source_window
+from hypothesis import given
+from hypothesis import strategies as st
 from skimage.transform import resize
+
+from mifprofile.core.segment import resample, source_window
 
 RNG = np.random.default_rng(0)
 
@@ -29,12 +31,12 @@ def test_a_ramp_stays_a_ramp(ratio):
 def test_enlarging_equals_skimages_bilinear():
     image = RNG.random((10, 12), np.float32)
     ours = resample(image, (0, 0), (0, 20, 0, 24), 0.5)
-    np.testing.assert_allclose(ours, resize(image, (20, 24), order=1, mode="edge"), atol=1e-5)
+    np.testing.assert_allclose(
+        ours, resize(image, (20, 24), order=1, mode="edge"), atol=1e-5
+    )
 
 
-@given(
-    st.floats(0.3, 3.0), st.integers(0, 20), st.integers(0, 20), st.integers(1, 9)
-)
+@given(st.floats(0.3, 3.0), st.integers(0, 20), st.integers(0, 20), st.integers(1, 9))
 def test_windows_agree_with_the_whole_to_the_last_bit(ratio, y, x, size):
     image = np.random.default_rng(1).random((64, 70), np.float32)
     out_shape = (int(64 / ratio), int(70 / ratio))

@@ -1,6 +1,6 @@
 """From network flows to nuclei and cells, the same whatever the block."""
 
-from mifprofile.core.segment.cells import expand_nuclei
+from mifprofile.core.segment.cells import expand_nuclei, reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, plan_blocks
 from mifprofile.core.segment.nuclei import (
@@ -24,6 +24,7 @@ __all__ = [
     "follow_flows",
     "keep_largest_piece",
     "plan_blocks",
+    "reach_px",
     "renumber",
     "resample",
     "segment_nuclei",

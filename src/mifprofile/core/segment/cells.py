@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import njit
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,12 +50,17 @@ def expand_nuclei(
 
     Notes
     -----
-    The result at a pixel depends on pixels within ``expansion_um`` alone, so blocks
-    that read that margin agree.
+    A pixel's label depends on pixels within `reach_px` alone, so that blocks which
+    read that margin agree.
     """
     reach = max(rim_um, expansion_um if membrane is not None else 0.0) / um
     signal = np.zeros(nuclei.shape, np.float32) if membrane is None else membrane
     return _grow(nuclei, signal, reach, rim_um / um, membrane_stop)
+
+
+def reach_px(um: float, rim_um: float, expansion_um: float) -> int:
+    """Margin that `expand_nuclei` needs around a block, px."""
+    return int(np.ceil(max(rim_um, expansion_um) / um)) + 1
 
 
 @njit(cache=True, nogil=True)

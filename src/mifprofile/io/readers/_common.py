@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections import Counter
 from contextlib import contextmanager
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 
 DTYPES = ("uint8", "uint16", "uint32", "float32")
 # What decoders raise on damaged input; all of imagecodecs' errors are RuntimeErrors.
-DAMAGED = (ValueError, RuntimeError, IndexError, KeyError, TypeError, zlib.error)
+DAMAGED = (
+    ValueError,
+    RuntimeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+)
 _SUFFIXES = (
     *(f".ome{suffix}" for suffix in (".tif", ".tiff", ".tf2", ".tf8", ".btf", ".zarr")),
     *(".qptiff", ".tif", ".tiff", ".btf", ".tf8", ".zarr"),

@@ -10,6 +10,7 @@ import zarr
 
 from mifprofile.errors import FormatError
 from mifprofile.io import _ngff
+from mifprofile.io.readers._blosc import guarded
 from mifprofile.io.readers._common import (
     DAMAGED,
     Found,
@@ -137,7 +138,7 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise TypeError(f"{name} is not an array")
-    return array
+    return guarded(array)
 
 
 def _names(ngff: Mapping[str, Any], count: int) -> tuple[str | None, ...]:

@@ -18,6 +18,8 @@ from mifprofile.io.readers._common import DAMAGED, reading
 Decode = Callable[[bytes, int, dict[str, Any]], NDArray[Any]]
 
 _RAW_STRIP_BYTES = 2**20
+_LARGEST_TILE_PX = 2**16
+_LARGEST_PX = 2**24
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,18 @@ def raw_level(
 
 
 def check_complete(level: SegmentedLevel) -> SegmentedLevel:
-    """Return the level; refuse it if its data end beyond its file or lack segments."""
+    """Return the level; refuse it if its data cannot be all there, or be right."""
+    sides = max(level.shape_px), max(level.chunk_px)
+    if sides[0] > _LARGEST_PX or sides[1] > max(sides[0], _LARGEST_TILE_PX):
+        raise FormatError(
+            f"{level.planes[0].path}: an image of {level.shape_px} px in pieces of "
+            f"{level.chunk_px} px cannot be; copy the file again from its source"
+        )
     grid = zip(level.shape_px, level.chunk_px, strict=True)
     wanted = math.prod(math.ceil(size / chunk) for size, chunk in grid)
+    sizes = {path: Path(path).stat().st_size for path in {p.path for p in level.planes}}
     for plane in level.planes:
-        size = Path(plane.path).stat().st_size
+        size = sizes[plane.path]
         listed = min(len(plane.offsets), len(plane.counts)) - plane.first
         end = int((plane.offsets[:listed] + plane.counts[:listed]).max(initial=0))
         if listed < wanted or end > size:

@@ -26,6 +26,7 @@ from mifprofile.io.readers._segments import (
     check_complete,
     raw_level,
 )
+from mifprofile.io.readers._tiff_header import is_cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,6 +103,13 @@ class TiffHead:
 
 def read_head(path: Path) -> TiffHead:
     """Read what decides which reader a TIFF goes to."""
+    with reading(path):
+        cut_off = is_cut_off(path)
+    if cut_off:
+        raise FormatError(
+            f"{path}: the TIFF is cut off: its headers point beyond its end; "
+            "copy it again from its source"
+        )
     with _opened(path) as tif:
         unit = (tif.imagej_metadata or {}).get("unit")
         return TiffHead(

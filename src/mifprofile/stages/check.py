@@ -1,0 +1,274 @@
+"""What was understood of a slide or a config, and everything that would fail later."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import dask.array as da
+import numpy as np
+import yaml
+
+from mifprofile.core.quality import area_mm2, tissue_mask
+from mifprofile.engines import load_segmenter
+from mifprofile.errors import MifprofileError, UsageError
+from mifprofile.io.config import read_options, read_panel, read_samples
+from mifprofile.io.readers import open_slide
+from mifprofile.model import PLAUSIBLE_UM, nearest
+from mifprofile.options import Options, QualityOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from mifprofile.model import Panel, Sample, Slide
+
+ThingT = TypeVar("ThingT")
+
+CELLS_PER_MM2 = 5000
+# As measured on two cores; both are rough.
+SECONDS_PER_MEGAPIXEL = 3.0
+START_SECONDS = 60.0
+BASE_GB = 1.5
+BYTES_PER_CELL = 4000
+BYTES_PER_REGION_PIXEL = 60
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """Lines about what is there, and problems that would stop a run."""
+
+    lines: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def attempt(self, where: str, make: Callable[[], ThingT]) -> ThingT | None:
+        """What ``make`` returns; its error is noted as a problem."""
+        try:
+            return make()
+        except MifprofileError as e:
+            self.problems.append(f"{where}{e}")
+            return None
+
+    def text(self) -> str:
+        """All lines; raises UsageError for the first problem, with the others shown."""
+        if not self.problems:
+            return "\n".join(self.lines)
+        first, *others = self.problems
+        print(*self.lines, *others, sep="\n", file=sys.stderr)  # noqa: T201
+        more = f" (and {len(others)} more, listed above)" if others else ""
+        raise UsageError(f"{first}{more}")
+
+
+def check_slide(slide: Path, panel: Path | None, pixel_size_um: float | None) -> str:
+    """Say what was understood of a slide.
+
+    Parameters
+    ----------
+    slide : Path
+    panel : Path or None
+        Without one, channels are listed, not matched, and nothing is estimated.
+    pixel_size_um : float or None
+        Overrides the file's.
+
+    Returns
+    -------
+    str
+        Lines to print.
+
+    Raises
+    ------
+    MifprofileError
+        Something would fail later. What was understood is printed on stderr, and so is
+        every problem but the first.
+    """
+    asked = None if panel is None else read_panel(panel)
+    opened = open_slide(
+        slide,
+        pixel_size_um=pixel_size_um,
+        channel_names=None if asked is None else asked.channels,
+    )
+    found = _Findings(_slide_lines(slide, opened, pixel_size_um))
+    found.attempt("", lambda: opened.um)
+    if asked is not None:
+        found.lines.append(f"panel       {asked.name}, {asked.species}")
+        found.lines.extend(_match_lines(opened, asked))
+        found.problems.extend(_missing_channels(opened, asked))
+    if asked is not None and not found.problems:
+        found.lines.extend(_estimate_lines(opened, asked.nucleus))
+    return found.text()
+
+
+def check_config(path: Path) -> str:
+    """Check a config, its sample sheet, and every slide and panel named there.
+
+    Parameters
+    ----------
+    path : Path
+        ``config.yaml``. Paths in it count from the working directory.
+
+    Returns
+    -------
+    str
+        One line per sample.
+
+    Raises
+    ------
+    MifprofileError
+        Something would fail later. All lines are printed on stderr, and so is every
+        problem but the first.
+    """
+    options = read_options(path)
+    samples = read_samples(Path(_workflow_key(path, "samples")))
+    _workflow_key(path, "results")
+    found = _Findings()
+    model = options.segment
+    found.attempt(
+        f"{path}: segment.model: ",
+        lambda: load_segmenter(model.model, model.diameter_um),
+    )
+    for sample in samples:
+        _check_sample(sample, options, found)
+    return found.text()
+
+
+def _workflow_key(path: Path, key: str) -> str:
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    if not isinstance(content.get(key), str):
+        raise UsageError(f"{path}: {key}: give a path, as in 'results: results'")
+    return str(content[key])
+
+
+def _check_sample(sample: Sample, options: Options, found: _Findings) -> None:
+    """Add a line about a sample, and its problems."""
+    where, before = f"{sample.sample_id}: ", len(found.problems)
+    panel = found.attempt(where, lambda: _panel_of(sample))
+    names = None if panel is None else panel.channels
+    slide = found.attempt(where, lambda: _slide_of(sample, options, names))
+    line = ""
+    if slide is not None and panel is not None:
+        found.problems.extend(where + text for text in _missing_channels(slide, panel))
+        line = f", {slide.file_format}, {_size(slide)}, panel {panel.name}"
+    count = len(found.problems) - before
+    verdict = f"{count} problem{'s' if count > 1 else ''}" if count else "ok"
+    found.lines.append(f"{where}{verdict}{line}")
+
+
+def _panel_of(sample: Sample) -> Panel:
+    panel = read_panel(Path(sample.panel))
+    if panel.species != sample.species:
+        raise UsageError(
+            f"{sample.panel}: a panel for {panel.species}, but the sample sheet says "
+            f"{sample.species}"
+        )
+    return panel
+
+
+def _slide_of(
+    sample: Sample, options: Options, channel_names: tuple[str, ...] | None
+) -> Slide:
+    slide = open_slide(
+        sample.slide,
+        pixel_size_um=sample.pixel_size_um or options.ingest.pixel_size_um,
+        channel_names=channel_names,
+    )
+    _ = slide.um  # raises if it is unknown
+    return slide
+
+
+def _size(slide: Slide) -> str:
+    height, width = slide.shape_px
+    if slide.pixel_size is None:
+        return f"{width} x {height} px"
+    mm = slide.um / 1000
+    return f"{width} x {height} px, {width * mm:.2f} x {height * mm:.2f} mm"
+
+
+def _slide_lines(path: Path, slide: Slide, given_um: float | None) -> list[str]:
+    levels = ", ".join(f"{level.shape[2]} x {level.shape[1]}" for level in slide.levels)
+    return [
+        f"{path}: {slide.file_format}",
+        f"size        {_size(slide)}",
+        f"levels      {levels}",
+        _pixel_line(slide, given_um),
+        f"channels    {', '.join(slide.channel_names)}",
+    ]
+
+
+def _pixel_line(slide: Slide, given_um: float | None) -> str:
+    if slide.pixel_size is None:
+        return "pixel size  unknown"
+    source = "from the file" if given_um is None else "as given"
+    low, high = PLAUSIBLE_UM
+    odd = "" if slide.pixel_size.plausible else f"; unusual, scanners have {low}-{high}"
+    return f"pixel size  {slide.um:g} µm, {source}{odd}"
+
+
+def _match_lines(slide: Slide, panel: Panel) -> Iterator[str]:
+    """One line per channel of the panel."""
+    read_as = {marker.channel: name for name, marker in panel.markers.items()}
+    for name in panel.channel_names:
+        there = name in slide.channel_names
+        state = "found" if there else f"missing{nearest(name, slide.channel_names)}"
+        role = read_as.get(name, "nuclei" if name == panel.nucleus else "membrane")
+        yield f"  {name:<10}{state}, {role}"
+
+
+def _missing_channels(slide: Slide, panel: Panel) -> list[str]:
+    return [
+        f"{slide.source}: no channel {name!r}{nearest(name, slide.channel_names)}"
+        for name in panel.channel_names
+        if name not in slide.channel_names
+    ]
+
+
+def _estimate_lines(slide: Slide, nucleus: str) -> list[str]:
+    """Tissue, cells, memory and time, all rough."""
+    options = Options()
+    tissue = _tissue_mm2(slide, nucleus, options.quality)
+    total = slide.shape_px[0] * slide.shape_px[1] * slide.um**2 / 1e6
+    cells = tissue * CELLS_PER_MM2
+    regions = total * 1e6 / options.landscape.mask_um**2
+    gb = BASE_GB + (cells * BYTES_PER_CELL + regions * BYTES_PER_REGION_PIXEL) / 1e9
+    megapixels = tissue / slide.um**2
+    minutes = (START_SECONDS + megapixels * SECONDS_PER_MEGAPIXEL) / 60
+    return [
+        f"tissue      about {tissue:.2f} of {total:.2f} mm²",
+        f"cells       about {_rounded(cells)}, at {CELLS_PER_MM2} per mm² of tissue",
+        f"memory      about {gb:.1f} GB",
+        f"time        about {_rounded(minutes)} min on two cores",
+    ]
+
+
+def _rounded(value: float) -> str:
+    """Two significant digits."""
+    return f"{float(f'{value:.2g}'):g}" if value < 1e6 else f"{value / 1e6:.1f} million"
+
+
+def _tissue_mm2(slide: Slide, channel: str, options: QualityOptions) -> float:
+    plane, um = _coarse(slide, channel, options.mask_um)
+    mask = tissue_mask(
+        plane,
+        um=um,
+        smooth_um=options.smooth_um,
+        close_um=options.close_um,
+        min_area_um2=options.min_area_um2,
+    )
+    return area_mm2(mask, um)
+
+
+def _coarse(
+    slide: Slide, channel: str, wanted_um: float
+) -> tuple[NDArray[np.float32], float]:
+    """Read a channel at about ``wanted_um``, from whatever levels the file has."""
+    height = slide.shape_px[0]
+    sizes = [slide.um * height / level.shape[1] for level in slide.levels]
+    fine = [i for i, um in enumerate(sizes) if um <= wanted_um]
+    level = max(fine, default=0)
+    plane = slide.levels[level][slide.channel_index(channel)]
+    factor = min(max(round(wanted_um / sizes[level]), 1), *plane.shape)
+    # A block at a time: a file without a pyramid may not fit into memory.
+    coarse = da.coarsen(np.mean, plane, {0: factor, 1: factor}, trim_excess=True)
+    return np.asarray(coarse, np.float32), sizes[level] * factor

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+
+from mifprofile.model import Marker, Panel
+from mifprofile.report.findings import find, judge
+
+
+def _panel(*names):
+    return Panel(
+        name="any",
+        species="human",
+        nucleus="DAPI",
+        markers={name: Marker(channel=name, measure="cell") for name in names},
+        phenotypes={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("combination", "percent", "of", "word"),
+    [
+        ("CD8+/PanCK+", 3.0, 100, "ok"),
+        ("CD8+/PanCK+", 3.1, 100, "warn"),
+        ("CD8+/PanCK+", 10.1, 100, "fail"),
+        ("FOXP3+/PanCK+", 5.1, 100, "fail"),
+        ("CD8+/FOXP3+/PanCK-", 8.1, 100, "fail"),
+        ("CD8+/PanCK+", 50.0, 20, "too few cells"),
+        ("CD8+/PanCK+", float("nan"), 0, "too few cells"),
+    ],
+)
+def test_rates_are_judged_by_the_limits_of_their_markers(
+    combination, percent, of, word
+):
+    panel = _panel("CD8", "FOXP3", "PanCK")
+    assert judge(combination, percent, of, panel).word == word
+
+
+@pytest.mark.parametrize("keratin", ["CK", "PanCK", "pan-cytokeratin", "CK8", "KRT8"])
+def test_all_keratins_share_their_limits(keratin):
+    verdict = judge(f"FOXP3+/{keratin}+", 0.0, 100, _panel("FOXP3", keratin))
+    assert (verdict.warn, verdict.fail) == (2.0, 5.0)
+
+
+def test_the_gravest_findings_come_first(content):
+    levels = [finding.level for finding in find(content)]
+    assert levels == ["fail", "warn", "note"]
+
+
+def test_a_good_slide_has_none(content):
+    good = replace(
+        content,
+        gates=content.gates.assign(threshold=9.0, method="gmm"),
+        impossible=content.impossible.assign(percent=1.0),
+    )
+    assert find(good) == ()
+
+
+def test_masks_made_elsewhere_are_named(content):
+    records = {"segment": {"facts": {"model": "masks"}}}
+    texts = [finding.text for finding in find(replace(content, records=records))]
+    assert "Cells come from masks made elsewhere." in texts
+
+
+def test_an_implausible_pixel_size_is_named(content):
+    texts = [finding.text for finding in find(replace(content, pixel_size_um=5.0))]
+    assert "The pixel size of 5 µm is outside the usual 0.15–1.1 µm." in texts

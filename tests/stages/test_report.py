@@ -1,0 +1,122 @@
+import json
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+
+from mifprofile.core.landscape import landscape
+from mifprofile.errors import FormatError
+from mifprofile.io.results import Results
+from mifprofile.io.store import write_label_store, write_slide_store
+from mifprofile.io.tables import write_table
+from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
+from mifprofile.options import LandscapeOptions, Options, ReportOptions
+from mifprofile.stages.job import Job
+from mifprofile.stages.report import gather, report
+
+UM = 0.5
+
+
+def _panel(measure="membrane"):
+    return Panel(
+        name="one marker",
+        species="mouse",
+        nucleus="DNA",
+        markers={"CD8": Marker(channel="T", measure=measure)},
+        phenotypes={"CTL": "CD8+"},
+    )
+
+
+def _write(results, regions, labels, cells, panel):
+    """Lay out a result folder as the stages before would."""
+    size = PixelSize(UM, UM)
+    planes = np.stack([labels * 100, labels * 50]).astype(np.uint16)
+    channels = Channel("DNA", 0), Channel("T", 1)
+    slide = Slide("s", "s.tif", "OME-TIFF", channels, size, (da.from_array(planes),))
+    write_slide_store(slide, results.slide)
+    both = {"nuclei": labels, "cells": labels}
+    write_label_store(results.labels, both, size)
+    write_label_store(results.regions, {"regions": regions}, PixelSize(2.0, 2.0))
+    gates = pd.DataFrame(
+        {
+            "sample": results.sample_id,
+            "marker": ["CD8"],
+            "threshold": [np.nan],
+            "method": "gmm",
+            "scope": "slide",
+            "note": "",
+        }
+    )
+    table = landscape("nan", cells, regions, 2.0, panel, LandscapeOptions())
+    write_table(gates, results.gates)
+    write_table(table, results.landscape)
+    write_table(cells, results.cells)
+    results.write_record("phenotype", {"facts": {"impossible": []}})
+
+
+def _cells(rows):
+    columns = ["cell_id", "x_um", "y_um", "CD8_membrane_mean", "phenotype", "region"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A slide of 200 x 300 px with one cell, on tissue in its right half."""
+    regions = np.zeros((50, 75), np.uint8)
+    regions[:, 38:] = 3
+    labels = np.zeros((200, 300), np.uint32)
+    labels[40:60, 240:260] = 1
+    cells = _cells([(1, 125.0, 25.0, 50.0, "other", "outside")])
+    options = Options(report=ReportOptions(tile_um=50, thumbnail_px=200))
+    results = Results(tmp_path / "sample")
+    _write(results, regions, labels, cells, _panel())
+    return Job(results, _panel(), options, quiet=True)
+
+
+def test_the_page_and_the_provenance_are_written(job):
+    facts = report(job)
+    assert "sample" in job.results.report.read_text(encoding="utf-8")
+    provenance = json.loads(job.results.provenance.read_text(encoding="utf-8"))
+    assert provenance["sample_id"] == "sample"
+    assert list(provenance["stages"]) == ["phenotype", "report"]
+    assert provenance["packages"]["numpy"] == np.__version__
+    assert any(line.startswith("warn: CD8 has no gate") for line in facts["findings"])
+
+
+def test_the_densest_tile_is_read_where_the_cell_is(job):
+    tile = gather(job).tiles[0]
+    assert tile.title == "densest tile"
+    assert (tile.x_um, tile.y_um) == (100.0, 0.0)
+    assert tile.phenotypes == {1: "other"}
+    assert tile.planes.shape == (2, 100, 100)
+    assert (tile.planes[0] == 100.0 * (tile.cells == 1)).all()
+
+
+def test_the_overview_shows_slide_and_regions_on_one_grid(job):
+    overview = gather(job).overview
+    assert overview.nucleus.shape == overview.regions.shape == (133, 200)
+    assert overview.um == pytest.approx(150 / 200)
+    assert (overview.regions[:, :99] == 0).all()
+    assert (overview.regions[:, 103:] == 3).all()
+    rows, cols = np.nonzero(overview.nucleus > 50)
+    assert rows.mean() * overview.um == pytest.approx(25, abs=1)
+    assert cols.mean() * overview.um == pytest.approx(125, abs=1)
+
+
+def test_text_that_looks_like_a_missing_number_stays_text(job):
+    assert set(gather(job).landscape["sample_id"]) == {"nan"}
+
+
+def test_cells_measured_for_another_panel_are_refused(job):
+    other = Job(job.results, _panel("nucleus"), job.options, quiet=True)
+    with pytest.raises(FormatError, match="another panel"):
+        gather(other)
+
+
+def test_a_slide_of_glass_is_reported(job):
+    glass, no_label = np.zeros((50, 75), np.uint8), np.zeros((200, 300), np.uint32)
+    none = _cells([]).astype({"phenotype": object})
+    _write(job.results, glass, no_label, none, _panel())
+    assert report(job)["tiles"] == 0
+    assert "No tissue was found" in job.results.report.read_text(encoding="utf-8")

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mifprofile.io.synthetic import write_synthetic_slide
+from mifprofile.options import STAGES
+from mifprofile.testing import SynthOptions
+
+if TYPE_CHECKING:
+    from .conftest import Batch
+
+SAMPLES = ("A", "B")
+
+
+def test_two_slides_run_through_every_stage(batch: Batch):
+    for seed, name in enumerate(SAMPLES):
+        slide = batch.folder / "my slides" / f"{name}.ome.tiff"
+        write_synthetic_slide(slide, SynthOptions(size_mm=(0.2, 0.2), seed=seed))
+
+    batch.snakemake("--cores", "2")
+
+    for name in SAMPLES:
+        results = batch.results(name)
+        assert set(results.records()) == set(STAGES)
+        assert len(pd.read_parquet(results.cells)) > 100
+        assert set(pd.read_csv(results.landscape)["sample_id"]) == {name}
+    assert batch.planned() == {}
+    runs_again_although_its_record_is_there(batch)
+
+
+def runs_again_although_its_record_is_there(batch: Batch) -> None:
+    """Snakemake has removed the outputs, so the stage must not say 'up to date'."""
+    batch.edit("config/config.yaml", "min_cells: 50", "min_cells: 40")
+    batch.snakemake("results/A/gates.csv")
+    results = batch.results("A")
+    record = results.read_record("phenotype")
+    assert record is not None
+    assert record["options"]["min_cells"] == 40
+    log = results.folder / "logs" / "phenotype.log"
+    assert "phenotype: done" in log.read_text()

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mifprofile.options import STAGES
+from mifprofile.stages.run import PANEL_PART
+
+if TYPE_CHECKING:
+    from .conftest import Batch
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ("A", "B")
+ALL = dict.fromkeys(STAGES, len(SAMPLES))
+
+
+def from_stage(stage: str) -> dict[str, int]:
+    """Jobs of a stage and of all that follow."""
+    order = [*STAGES]
+    return dict.fromkeys(order[order.index(stage) :], len(SAMPLES))
+
+
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_every_stage_of_every_sample_is_planned(batch: Batch, snakefile: str):
+    assert batch.planned("--cores", "2", snakefile=snakefile) == ALL
+
+
+def test_rules_write_what_the_stages_write(batch: Batch):
+    said = batch.snakemake("-n")
+    written = {
+        batch.folder / name
+        for line in re.findall(r"^    output: (.+)$", said, re.M)
+        for name in line.split(", ")
+    }
+    assert written == {
+        path
+        for sample in SAMPLES
+        for stage in STAGES
+        for path in batch.results(sample).outputs(stage)
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_rules_depend_on_the_same_part_of_the_panel_as_stages(stage: str):
+    text = (ROOT / "workflow" / "rules" / f"{stage}.smk").read_text()
+    (keys,) = re.findall(r"panel_part\((.*)\)", text)
+    assert set(re.findall(r'"(\w+)"', keys)) == PANEL_PART.get(stage, set())
+
+
+def test_a_finished_batch_has_nothing_to_do(finished: Batch):
+    assert finished.planned() == {}
+
+
+def test_only_a_stage_whose_section_changed_and_later_ones_run_again(finished: Batch):
+    finished.edit(
+        "config/config.yaml", "min_separation_sd: 2.0", "min_separation_sd: 3"
+    )
+    assert finished.planned() == from_stage("phenotype")
+
+
+def test_options_on_the_command_line_count(finished: Batch):
+    assert finished.planned("--config", "report={'seed': 1}") == from_stage("report")
+
+
+def test_a_changed_phenotype_runs_nothing_before_phenotype(finished: Batch):
+    finished.edit("config/panel.yaml", "Treg:   FOXP3+/CD8-/CK-", "Treg: FOXP3+/CD8-")
+    assert finished.planned() == from_stage("phenotype")
+
+
+def test_a_changed_membrane_runs_segment_and_later_stages(finished: Batch):
+    finished.edit("config/panel.yaml", "membrane: [HER2, CD8]", "membrane: [HER2]")
+    assert finished.planned() == {
+        k: n for k, n in ALL.items() if k not in {"ingest", "quality"}
+    }
+
+
+def test_a_new_sample_runs_alone(finished: Batch):
+    sheet = finished.folder / "config" / "samples.tsv"
+    row = sheet.read_text().splitlines()[-1]
+    shutil.copy(*(finished.folder / "my slides" / f"{n}.ome.tiff" for n in "BC"))
+    sheet.write_text(sheet.read_text() + row.replace("B", "C") + "\n")
+    assert finished.planned() == dict.fromkeys(STAGES, 1)
+
+
+def test_a_pixel_size_in_the_sheet_reaches_ingest(batch: Batch):
+    sheet = batch.folder / "config" / "samples.tsv"
+    header, first, second = sheet.read_text().splitlines()
+    sheet.write_text(f"{header}\tpixel_size_um\n{first}\t0.325\n{second}\t\n")
+    commands = re.findall("mifprofile ingest .*", batch.snakemake("-n"))
+    assert sorted("--pixel-size 0.325" in line for line in commands) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("flow_error: 0.4", "flow_eror: 0.4", "flow_eror"),
+        ("min_share: 0.005", "min_share: 5", "5 is greater than the maximum of 1"),
+    ],
+)
+def test_a_wrong_config_is_refused(batch: Batch, old: str, new: str, complaint: str):
+    batch.edit("config/config.yaml", old, new)
+    with pytest.raises(AssertionError, match=complaint):
+        batch.planned()
+
+
+def test_a_wrong_sample_sheet_is_refused(batch: Batch):
+    sheet = batch.folder / "config" / "samples.tsv"
+    sheet.write_text(sheet.read_text().replace("human", "rat"))
+    with pytest.raises(AssertionError, match="'rat' is not one of"):
+        batch.planned()
+
+
+def test_the_slurm_profile_can_be_read(batch: Batch):
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    profile = ROOT / "workflow" / "profiles" / "slurm"
+    assert batch.planned("--workflow-profile", str(profile)) == ALL
+
+
+def test_lint(batch: Batch):
+    assert "good condition" in batch.snakemake("--lint")
+
+
+def test_format():
+    snakefmt = Path(sys.executable).parent / "snakefmt"
+    if not snakefmt.exists():
+        pytest.skip("snakefmt is not installed")
+    done = subprocess.run(
+        [snakefmt, "--check", ROOT / "Snakefile", ROOT / "workflow"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
