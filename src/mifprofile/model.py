@@ -230,7 +230,7 @@ def _parse_sign(term: str, text: str, markers: tuple[str, ...]) -> tuple[str, bo
     match = re.fullmatch(r"\s*(\S.*?)\s*([+-])\s*", term)
     if match is None:
         raise UsageError(
-            f"rule {text!r}: {term!r} is not a marker followed by + or -, as in CD3+/CD8-"
+            f"rule {text!r}: {term!r} is no marker followed by + or -, as in CD3+/CD8-"
         )
     _known(match[1], markers, f"rule {text!r}")
     return match[1], match[2] == "+"

@@ -115,7 +115,7 @@ def test_contours_run_between_regions():
     regions = np.zeros((60, 60), np.uint8)
     regions[20:40, 20:40] = 1
     black = np.zeros((60, 60, 3), np.uint8)
-    drawn = figures.draw_contours(black, regions).any(axis=2)
+    drawn = figures.draw_contours(black, regions, 1.0).any(axis=2)
     assert drawn[30, 18:22].any()
     assert not drawn[30, 24:36].any()
     assert not drawn[:16].any()

@@ -42,7 +42,8 @@ class Batch:
         """Run Snakemake and return what it said."""
         tools = Path(sys.executable).parent
         done = subprocess.run(
-            [tools / "snakemake", "-s", ROOT / snakefile, "-d", self.folder, *args],
+            [tools / "snakemake", "-s", ROOT / snakefile, *args],
+            cwd=self.folder,
             env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -70,7 +71,7 @@ class Batch:
 
 
 def make_batch(folder: Path) -> Batch:
-    """Write config, sheet and panel for two samples whose slides are yet to come."""
+    """Write config, sheet and panel for two samples, and empty files for slides."""
     shutil.copytree(ROOT / "config", folder / "config")
     with demo_panel_path() as panel:
         shutil.copyfile(panel, folder / "config" / "panel.yaml")
@@ -82,27 +83,35 @@ def make_batch(folder: Path) -> Batch:
     text = "".join("\t".join(line) + "\n" for line in lines)
     (folder / "config" / "samples.tsv").write_text(text)
     (folder / "my slides").mkdir()
+    for name in SAMPLES:
+        (folder / "my slides" / f"{name}.ome.tiff").touch()
     return Batch(folder)
 
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Batch:
     """Two samples whose slides are empty files: enough to plan."""
-    made = make_batch(tmp_path)
-    for name in SAMPLES:
-        (tmp_path / "my slides" / f"{name}.ome.tiff").touch()
-    return made
+    return make_batch(tmp_path / "batch")
 
 
-@pytest.fixture
-def finished(batch: Batch) -> Batch:
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Batch:
     """The same after a run, as far as Snakemake can tell."""
+    made = make_batch(tmp_path_factory.mktemp("finished") / "batch")
     for sample in SAMPLES:
         for stage in STAGES:
-            for path in batch.results(sample).outputs(stage):
+            for path in made.results(sample).outputs(stage):
                 if path.suffix == ".zarr":
                     path.mkdir(parents=True)
                 else:
                     path.touch()
-    batch.snakemake("--touch", "--cores", "1")
-    return batch
+    made.snakemake("--touch", "--forceall", "--cores", "1")
+    return made
+
+
+@pytest.fixture
+def finished_batch(finished_once: Batch, tmp_path: Path) -> Batch:
+    """A copy of the finished batch, to be changed by a test."""
+    folder = tmp_path / "batch"
+    shutil.copytree(finished_once.folder, folder)
+    return Batch(folder)

@@ -53,39 +53,46 @@ def test_rules_depend_on_the_same_part_of_the_panel_as_stages(stage: str):
     assert set(re.findall(r'"(\w+)"', keys)) == PANEL_PART.get(stage, set())
 
 
-def test_a_finished_batch_has_nothing_to_do(finished: Batch):
-    assert finished.planned() == {}
+def test_a_finished_batch_has_nothing_to_do(finished_batch: Batch):
+    assert finished_batch.planned() == {}
 
 
-def test_only_a_stage_whose_section_changed_and_later_ones_run_again(finished: Batch):
-    finished.edit(
+def test_only_a_stage_whose_section_changed_and_later_ones_run_again(
+    finished_batch: Batch,
+):
+    finished_batch.edit(
         "config/config.yaml", "min_separation_sd: 2.0", "min_separation_sd: 3"
     )
-    assert finished.planned() == from_stage("phenotype")
+    assert finished_batch.planned() == from_stage("phenotype")
 
 
-def test_options_on_the_command_line_count(finished: Batch):
-    assert finished.planned("--config", "report={'seed': 1}") == from_stage("report")
+def test_a_config_may_be_laid_over_the_first(finished_batch: Batch):
+    (finished_batch.folder / "mine.yaml").write_text("report: {seed: 1}")
+    assert finished_batch.planned("--configfile", "mine.yaml") == from_stage("report")
 
 
-def test_a_changed_phenotype_runs_nothing_before_phenotype(finished: Batch):
-    finished.edit("config/panel.yaml", "Treg:   FOXP3+/CD8-/CK-", "Treg: FOXP3+/CD8-")
-    assert finished.planned() == from_stage("phenotype")
+def test_a_changed_phenotype_runs_nothing_before_phenotype(finished_batch: Batch):
+    finished_batch.edit(
+        "config/panel.yaml", "Treg:   FOXP3+/CD8-/CK-", "Treg: FOXP3+/CD8-"
+    )
+    assert finished_batch.planned() == from_stage("phenotype")
 
 
-def test_a_changed_membrane_runs_segment_and_later_stages(finished: Batch):
-    finished.edit("config/panel.yaml", "membrane: [HER2, CD8]", "membrane: [HER2]")
-    assert finished.planned() == {
+def test_a_changed_membrane_runs_segment_and_later_stages(finished_batch: Batch):
+    finished_batch.edit(
+        "config/panel.yaml", "membrane: [HER2, CD8]", "membrane: [HER2]"
+    )
+    assert finished_batch.planned() == {
         k: n for k, n in ALL.items() if k not in {"ingest", "quality"}
     }
 
 
-def test_a_new_sample_runs_alone(finished: Batch):
-    sheet = finished.folder / "config" / "samples.tsv"
+def test_a_new_sample_runs_alone(finished_batch: Batch):
+    sheet = finished_batch.folder / "config" / "samples.tsv"
     row = sheet.read_text().splitlines()[-1]
-    shutil.copy(*(finished.folder / "my slides" / f"{n}.ome.tiff" for n in "BC"))
+    shutil.copy(*(finished_batch.folder / "my slides" / f"{n}.ome.tiff" for n in "BC"))
     sheet.write_text(sheet.read_text() + row.replace("B", "C") + "\n")
-    assert finished.planned() == dict.fromkeys(STAGES, 1)
+    assert finished_batch.planned() == dict.fromkeys(STAGES, 1)
 
 
 def test_a_pixel_size_in_the_sheet_reaches_ingest(batch: Batch):

@@ -18,7 +18,7 @@ rule landscape:
         "../../envs/mifprofile.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(6000),
     params:
         config=CONFIG,
         out=folder,

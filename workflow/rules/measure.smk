@@ -13,7 +13,7 @@ rule measure:
         "../../envs/mifprofile.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000, tile_px=2048, bytes_per_value=12),
+        mem_mb=memory(1000, tile_px=2048, bytes_per_value=20),
     params:
         config=CONFIG,
         out=folder,

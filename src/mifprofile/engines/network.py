@@ -34,8 +34,9 @@ class _Stage(nn.Module):
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.BatchNorm2d(n_in), nn.Conv2d(n_in, n_out, 1))
-        self.project[0].momentum = 0.05
+        self.project = nn.Sequential(
+            nn.BatchNorm2d(n_in, momentum=0.05), nn.Conv2d(n_in, n_out, 1)
+        )
         self.first = _convolution(n_in, n_out)
         self.second = _convolution(n_out, n_out)
         self.third = _convolution(n_out, n_out)

@@ -40,6 +40,16 @@ class LabelPyramid(NamedTuple):
     levels: tuple[zarr.Array[Any], ...]
     pixel_size: PixelSize | None
 
+    @property
+    def um(self) -> float:
+        """Pixel size, µm; raises FormatError if the store does not say."""
+        if self.pixel_size is None:
+            raise FormatError(
+                f"{self.levels[0].store}: labels without a pixel size; "
+                "run the stage that writes them again"
+            )
+        return self.pixel_size.um
+
 
 @contextmanager
 def label_store(

@@ -261,9 +261,7 @@ def _bands(plane: da.Array) -> Iterator[tuple[int, NDArray[Any]]]:
 
 def _read(block: da.Array) -> NDArray[Any]:
     """Compute in this thread: the workers are the parallelism."""
-    pixels: NDArray[Any] = block.compute(  # type: ignore[no-untyped-call]
-        scheduler="synchronous"
-    )
+    pixels: NDArray[Any] = block.compute(scheduler="synchronous")
     return pixels
 
 

@@ -56,7 +56,7 @@ def read_gates(path: Path, sample: str) -> pd.DataFrame:
     if bad.any():
         row = table[bad].iloc[0]
         raise UsageError(
-            f"{path}: threshold of {row['marker']} is {row['threshold']!r}, not a number"
+            f"{path}: threshold of {row['marker']} is {row['threshold']!r}, no number"
         )
     mine = table["sample"].isna() | (table["sample"].astype(str) == sample)
     return table.assign(threshold=thresholds)[mine]

@@ -44,6 +44,8 @@ CONTOURS: dict[str, tuple[tuple[int, ...], Colour]] = {
     "tumour": ((TUMOUR,), (255, 170, 50)),
 }
 CONTOUR_PX = 1.7
+SMOOTH_UM = 1.5
+MAX_SMOOTH_PX = 5.0
 SLIDE_COLOUR: Colour = (165, 185, 225)
 DARK: Colour = (18, 19, 23)
 TISSUE: Colour = (40, 42, 48)
@@ -120,18 +122,19 @@ def overview_picture(overview: Overview) -> Rgb:
     tissue = overview.regions != GLASS
     shown = overview.nucleus[tissue] if tissue.any() else overview.nucleus
     image = composite(overview.nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
-    return draw_contours(image, overview.regions)
+    return draw_contours(image, overview.regions, overview.um)
 
 
-def draw_contours(image: Rgb, regions: NDArray[np.uint8]) -> Rgb:
+def draw_contours(image: Rgb, regions: NDArray[np.uint8], um: float) -> Rgb:
     """Draw the borders of tissue, tumour bed and tumour nests into a copy."""
+    # Smoothed, as the steps of the map's pixels mean nothing; but small nests stay.
+    smooth_px = min(max(SMOOTH_UM / um, 0.5), MAX_SMOOTH_PX)
     size = image.shape[1] * SUPERSAMPLING, image.shape[0] * SUPERSAMPLING
     large = Image.fromarray(image).resize(size, Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(large)
     for codes, colour in CONTOURS.values():
-        # Smoothed, as the steps of the map's pixels mean nothing.
-        mask = ndimage.gaussian_filter(np.isin(regions, codes).astype(np.float32), 2.0)
-        for line in find_contours(mask, 0.5):
+        mask = np.isin(regions, codes).astype(np.float32)
+        for line in find_contours(ndimage.gaussian_filter(mask, smooth_px), 0.5):
             points = _points(line[:, ::-1] + 0.5, SUPERSAMPLING)
             draw.line(points, colour, round(CONTOUR_PX * SUPERSAMPLING), "curve")
     small = large.resize((image.shape[1], image.shape[0]), Image.Resampling.BOX)

@@ -53,7 +53,7 @@ class Job:
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     def track(self, items: Sequence[ItemT], what: str) -> Iterator[ItemT]:
-        """Yield items and show how far it is, in plain lines if there is no terminal."""
+        """Yield items and show progress, in plain lines if there is no terminal."""
         if self.quiet:
             yield from items
         elif sys.stderr.isatty():

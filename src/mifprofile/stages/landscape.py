@@ -36,9 +36,9 @@ def landscape(job: Job) -> dict[str, Any]:
     options, results = job.options.landscape, job.results
     calls = read_parquet(results.phenotypes)
     cells = read_parquet(results.measurements).merge(calls, on="cell_id")
-    slide_um = open_slide(results.slide).um
-    step = max(round(options.mask_um / slide_um), 1)
-    um = step * slide_um
+    slide = open_slide(results.slide)
+    step = max(round(options.mask_um / slide.um), 1)
+    um = step * slide.um
     labels = open_label_store(results.labels)["cells"][0][0]
     coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
     tissue = _tissue_at(results, coarse.shape, um)
@@ -47,7 +47,12 @@ def landscape(job: Job) -> dict[str, Any]:
     )
     cells["region"] = region_of_cells(cells, regions, um)
     table = core_landscape(results.sample_id, cells, regions, um, job.panel, options)
-    write_label_store(results.regions, {REGIONS: regions}, PixelSize(um, um))
+    write_label_store(
+        results.regions,
+        {REGIONS: regions},
+        PixelSize(um, um),
+        origin_um=slide.origin_um,
+    )
     write_table(table, results.landscape)
     write_table(widen(table), results.landscape_wide)
     pixels = np.bincount(regions.ravel(), minlength=len(REGION_NAMES))
@@ -63,8 +68,8 @@ def landscape(job: Job) -> dict[str, Any]:
 def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
     """Region map and its pixel size in µm."""
     results.require("landscape")
-    levels, pixel_size = open_label_store(results.regions)[REGIONS]
-    return np.asarray(levels[0]).astype(np.uint8), pixel_size.um
+    labels = open_label_store(results.regions)[REGIONS]
+    return np.asarray(labels.levels[0]).astype(np.uint8), labels.um
 
 
 def _tissue_at(

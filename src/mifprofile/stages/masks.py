@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mifprofile.model import Slide
     from mifprofile.stages.job import Job
 
+    Labels = NDArray[np.integer[Any]]
+
 
 def import_masks(job: Job) -> dict[str, Any]:
     """Take nuclei, cells or both from label images of the slide's size.
@@ -27,36 +29,47 @@ def import_masks(job: Job) -> dict[str, Any]:
     cells are the same; nuclei alone are grown by the rim.
     """
     slide = open_slide(job.results.slide)
-    nuclei = _read(job.nuclei, slide)
-    cells = _read(job.cells, slide)
-    if cells is None and nuclei is not None:
-        nuclei = _consecutive(nuclei)
-        options = job.options.segment
-        cells = expand_nuclei(
-            nuclei.astype(np.int32),
-            None,
-            um=slide.um,
-            rim_um=options.rim_um,
-            expansion_um=options.rim_um,
-            membrane_stop=options.membrane_stop,
-        ).astype(np.uint32)
-    elif cells is not None:
-        cells = _consecutive(cells)
-        nuclei = cells if nuclei is None else np.where(nuclei > 0, cells, 0)
+    nuclei, cells = _pair(job, slide, _read(job.nuclei, slide), _read(job.cells, slide))
     with label_store(
-        job.results.labels, ("nuclei", "cells"), slide.shape_px, slide.pixel_size
+        job.results.labels,
+        ("nuclei", "cells"),
+        slide.shape_px,
+        slide.pixel_size,
+        origin_um=slide.origin_um,
     ) as labels:
         labels["nuclei"][:] = nuclei
         labels["cells"][:] = cells
     return {
-        "cells": int(np.max(cells, initial=0)),
+        "cells": int(cells.max(initial=0)),
         "model": "masks",
         "nuclei": str(job.nuclei or ""),
         "cell_masks": str(job.cells or ""),
     }
 
 
-def _read(path: Path | None, slide: Slide) -> NDArray[np.integer[Any]] | None:
+def _pair(
+    job: Job, slide: Slide, nuclei: Labels | None, cells: Labels | None
+) -> tuple[Labels, Labels]:
+    """Nuclei and cells that share their numbers, 1..n."""
+    if cells is not None:
+        cells = _consecutive(cells)
+        return (cells if nuclei is None else np.where(nuclei > 0, cells, 0)), cells
+    if nuclei is None:
+        raise UsageError("masks were asked for but none was given")
+    nuclei = _consecutive(nuclei)
+    options = job.options.segment
+    grown = expand_nuclei(
+        nuclei.astype(np.int32),
+        None,
+        um=slide.um,
+        rim_um=options.rim_um,
+        expansion_um=options.rim_um,
+        membrane_stop=options.membrane_stop,
+    )
+    return nuclei, grown.astype(np.uint32)
+
+
+def _read(path: Path | None, slide: Slide) -> Labels | None:
     if path is None:
         return None
     mask = read_label_image(path)
@@ -68,7 +81,7 @@ def _read(path: Path | None, slide: Slide) -> NDArray[np.integer[Any]] | None:
     return mask
 
 
-def _consecutive(labels: NDArray[np.integer[Any]]) -> NDArray[np.uint32]:
+def _consecutive(labels: Labels) -> Labels:
     """Number labels 1..n in ascending order."""
     names = np.unique(labels)
     names = names[names > 0]

@@ -52,8 +52,8 @@ def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
 def _sum(
     slide: Slide,
     channels: list[int],
-    nuclei: zarr.Array,
-    cells: zarr.Array,
+    nuclei: zarr.Array[Any],
+    cells: zarr.Array[Any],
     block: Block,
     membrane_px: float,
 ) -> tuple[NDArray[np.int64], CellSums]:

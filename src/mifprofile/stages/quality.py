@@ -34,7 +34,10 @@ def quality(job: Job) -> dict[str, Any]:
         min_area_um2=options.min_area_um2,
     )
     write_label_store(
-        job.results.quality, {TISSUE: mask.astype(np.uint8)}, PixelSize(um, um)
+        job.results.quality,
+        {TISSUE: mask.astype(np.uint8)},
+        PixelSize(um, um),
+        origin_um=slide.origin_um,
     )
     if not mask.any():
         job.say("  no tissue found: the landscape will hold states, not numbers")
@@ -44,8 +47,8 @@ def quality(job: Job) -> dict[str, Any]:
 def read_tissue(results: Results) -> tuple[NDArray[np.bool_], float]:
     """Tissue mask and its pixel size in µm."""
     results.require("quality")
-    levels, pixel_size = open_label_store(results.quality)[TISSUE]
-    return np.asarray(levels[0]) > 0, pixel_size.um
+    labels = open_label_store(results.quality)[TISSUE]
+    return np.asarray(labels.levels[0]) > 0, labels.um
 
 
 def coarse_plane(

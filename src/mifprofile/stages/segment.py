@@ -158,7 +158,7 @@ class _TissueSample:
         return low, high if high > low else low + 1.0
 
 
-def _write_flows(job: Job, work: _Work, flows: zarr.Array) -> None:
+def _write_flows(job: Job, work: _Work, flows: zarr.Array[Any]) -> None:
     shape = (work.flow_shape[1], work.flow_shape[2])
     um = work.slide.um * work.ratio
     tiles = plan_blocks(shape, work.core_px, 0)
@@ -185,7 +185,7 @@ def _nuclear_window(
 
 
 def _write_keys(
-    job: Job, work: _Work, flows: zarr.Array, keys: zarr.Array
+    job: Job, work: _Work, flows: zarr.Array[Any], keys: zarr.Array[Any]
 ) -> NDArray[np.uint64]:
     """Write each nucleus under its sink's place on the slide; return all places."""
     size = job.options.segment.block_px
@@ -200,7 +200,7 @@ def _write_keys(
 
 
 def _block_nuclei(
-    work: _Work, flows: zarr.Array, block: Block
+    work: _Work, flows: zarr.Array[Any], block: Block
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.bool_]]:
     """Labels of a block, their names, and which have their sink in its core."""
     maps = _flow_window(work, flows, block.outer)
@@ -218,7 +218,7 @@ def _block_nuclei(
 
 
 def _flow_window(
-    work: _Work, flows: zarr.Array, window: tuple[int, int, int, int]
+    work: _Work, flows: zarr.Array[Any], window: tuple[int, int, int, int]
 ) -> NDArray[np.float32]:
     """Network output for a window of the slide, at the slide's pixel size."""
     ratio = 1 / work.ratio
@@ -228,7 +228,7 @@ def _flow_window(
 
 
 def _write_labels(
-    job: Job, work: _Work, keys: zarr.Array, names: NDArray[np.uint64]
+    job: Job, work: _Work, keys: zarr.Array[Any], names: NDArray[np.uint64]
 ) -> None:
     """Number the nuclei in raster order and grow them into cells."""
     options, slide = job.options.segment, work.slide
@@ -236,7 +236,11 @@ def _write_labels(
     halo = reach + int(np.ceil(SMOOTH_SIGMAS * MEMBRANE_SMOOTH_UM / slide.um))
     blocks = plan_blocks(slide.shape_px, options.block_px, halo)
     with label_store(
-        job.results.labels, ("nuclei", "cells"), slide.shape_px, slide.pixel_size
+        job.results.labels,
+        ("nuclei", "cells"),
+        slide.shape_px,
+        slide.pixel_size,
+        origin_um=slide.origin_um,
     ) as labels:
         for block in job.track(blocks, "cells"):
             nuclei = renumber(np.asarray(keys[block.outer_slices]), names)

@@ -43,7 +43,7 @@ def lazy(source: BlockSource) -> da.Array:
     """
     shape = source.shape
     chunks = (1, *_group(source.chunk_px, shape[1:]))
-    array: da.Array = da.from_array(  # type: ignore[no-untyped-call]
+    array: da.Array = da.from_array(
         source,
         chunks=chunks,
         name=f"slide-{uuid.uuid4().hex}",

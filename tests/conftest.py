@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+from mifprofile.io.config import read_panel
+from mifprofile.io.results import Results
+from mifprofile.io.synthetic import write_synthetic_slide
+from mifprofile.panels import demo_panel_path
+from mifprofile.stages import Job, run_all
+from mifprofile.testing import SynthOptions
+
+
+@pytest.fixture(scope="session")
+def panel_path():
+    with demo_panel_path() as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="session")
+def panel(panel_path):
+    return read_panel(panel_path)
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory):
+    """Files of a small synthetic slide: 0.3 x 0.25 mm, some 400 cells."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    options = SynthOptions(size_mm=(0.3, 0.25), seed=3, glass_margin_um=15)
+    return write_synthetic_slide(folder / "slide.ome.tiff", options)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, synthetic, panel):
+    """The job of a finished run; tests must not change its folder."""
+    results = Results(tmp_path_factory.mktemp("finished") / "sample")
+    job = Job(results, panel, slide=synthetic.slide, quiet=True)
+    run_all(job)
+    return job

@@ -1,0 +1,139 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from mifprofile.cli import main
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a command line; return exit code, stdout and stderr."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["mifprofile", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        printed = capsys.readouterr()
+        return stop.value.code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def fails(call):
+    """Run a command line that must end in one line and a non-zero exit."""
+
+    def run(*words):
+        code, _, err = call(*words)
+        assert code not in (0, None)
+        errors = [line for line in err.splitlines() if "error" in line.lower()]
+        assert len(errors) == 1, err
+        assert "Traceback" not in err
+        return errors[0]
+
+    return run
+
+
+def write_slide(path, **metadata):
+    image = np.random.default_rng(0).integers(0, 99, (6, 80, 90)).astype(np.uint16)
+    names = ["DAPI", "CD8", "FOXP3", "PDL1", "HER2", "CK"]
+    metadata = {"axes": "CYX", "Channel": {"Name": names}} | metadata
+    tifffile.imwrite(path, image, metadata=metadata)
+    return path
+
+
+SIZE = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+
+
+def test_help_is_quick_to_import():
+    heavy = "{'torch','numpy','pandas','pydantic','zarr','napari','anndata'}"
+    code = f"import sys, mifprofile.cli; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_help_lists_every_command(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    for word in ("run", "demo", "check", "synth", "segment", "landscape", "report"):
+        assert word in out
+
+
+def test_no_pixel_size(fails, tmp_path, panel_path):
+    slide = write_slide(tmp_path / "a.ome.tiff")
+    line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")
+    assert "--pixel-size" in line
+    assert "a.ome.tiff" in line
+
+
+def test_a_channel_that_is_not_there(fails, tmp_path, panel_path):
+    panel = tmp_path / "panel.yaml"
+    panel.write_text(panel_path.read_text().replace("channel: PDL1", "channel: PDL-1"))
+    slide = write_slide(tmp_path / "a.ome.tiff", **SIZE)
+    line = fails("run", slide, "--panel", panel, "-o", tmp_path / "out")
+    assert "did you mean 'PDL1'" in line
+    assert "DAPI, CD8, FOXP3, PDL1, HER2, CK" in line
+
+
+def test_a_truncated_tiff(fails, tmp_path, panel_path):
+    slide = write_slide(tmp_path / "a.ome.tiff", **SIZE)
+    slide.write_bytes(slide.read_bytes()[:-20_000])
+    line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")
+    assert "a.ome.tiff" in line
+    assert "truncated" in line
+
+
+def test_a_brightfield_slide(fails, tmp_path, panel_path):
+    slide = tmp_path / "rgb.tif"
+    tifffile.imwrite(slide, np.zeros((40, 50, 3), np.uint8), photometric="rgb")
+    line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")
+    assert "RGB" in line
+
+
+def test_an_unknown_key_in_the_panel(fails, tmp_path, panel_path):
+    panel = tmp_path / "panel.yaml"
+    panel.write_text(panel_path.read_text().replace("states:", "stats:"))
+    slide = write_slide(tmp_path / "a.ome.tiff", **SIZE)
+    line = fails("run", slide, "--panel", panel, "-o", tmp_path / "out")
+    assert "unknown key 'stats'" in line
+    assert "did you mean 'states'" in line
+
+
+def test_an_unknown_key_in_the_config(fails, tmp_path, panel_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("segment: {rim: 2}\n")
+    slide = write_slide(tmp_path / "a.ome.tiff", **SIZE)
+    out = tmp_path / "out"
+    line = fails("run", slide, "--panel", panel_path, "--config", config, "-o", out)
+    assert "'segment.rim'" in line
+    assert "rim_um" in line
+
+
+def test_a_model_that_is_not_there(fails, finished, panel_path, tmp_path):
+    line = fails(
+        "segment", "--panel", panel_path, "-o", finished.results.folder, "--model",
+        tmp_path / "no.model",
+    )  # fmt: skip
+    assert "no.model" in line
+
+
+def test_a_block_that_is_too_small(fails, panel_path, tmp_path):
+    words = ("segment", "--panel", panel_path, "-o", tmp_path, "--block-px", 8)
+    assert "block_px" in fails(*words)
+
+
+def test_check_says_what_was_understood(call, synthetic, panel_path):
+    code, out, _ = call("check", synthetic.slide, "--panel", panel_path)
+    assert code == 0
+    assert "OME-TIFF" in out
+    assert "DAPI" in out
+    assert "0.5" in out
+
+
+def test_synth_writes_slide_labels_and_truth(call, tmp_path):
+    slide = tmp_path / "s.ome.tiff"
+    code, out, _ = call("synth", "-o", slide, "--size-mm", 0.1, 0.1, "--seed", 4)
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    assert all((tmp_path / line.split("/")[-1]).exists() for line in out.splitlines())
