@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide

@@ -114,11 +114,7 @@ class LandscapeOptions(StageOptions):
 
 
 class ExportOptions(StageOptions):
-    """What is written for people and other programs."""
-
-    outline_tolerance_um: NonNegative = Field(
-        0.25, description="Outlines are simplified by at most this much, µm."
-    )
+    """What is written for people and other programs; nothing to choose so far."""
 
 
 class ReportOptions(StageOptions):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+
 from mifprofile.core.agreement import match_positions
 from mifprofile.errors import MissingError, StorageError, UsageError
 from mifprofile.io.config import override_options

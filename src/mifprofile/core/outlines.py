@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def outlines(
     labels: NDArray[np.integer[Any]],
     wanted: NDArray[np.integer[Any]],
-    tolerance_px: float,
 ) -> dict[int, NDArray[np.float64]]:
     """Trace objects as closed polygons.
 
@@ -24,8 +23,6 @@ def outlines(
     labels : (h, w) integer array
     wanted : (n,) integer array
         Labels to trace; absent ones are left out.
-    tolerance_px : float
-        Largest distance by which a polygon may be simplified.
 
     Returns
     -------
@@ -41,15 +38,22 @@ def outlines(
     found = {}
     for i, box in enumerate(ndimage.find_objects(compact, len(wanted))):
         if box is not None:
-            found[int(wanted[i])] = _outline(compact[box] == i + 1, box, tolerance_px)
+            found[int(wanted[i])] = _outline(compact[box] == i + 1, box)
     return found
 
 
-def _outline(
-    mask: NDArray[np.bool_], box: tuple[slice, slice], tolerance_px: float
-) -> NDArray[np.float64]:
+def _outline(mask: NDArray[np.bool_], box: tuple[slice, ...]) -> NDArray[np.float64]:
     contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
-    longest = approximate_polygon(max(contours, key=len), tolerance_px)
+    longest = _drop_collinear(max(contours, key=len))
     # Padding moved the pixels by one, and a pixel's centre lies half a pixel inside.
     corner = np.array([box[0].start, box[1].start]) - 0.5
     return np.asarray((longest + corner)[:, ::-1])
+
+
+def _drop_collinear(closed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Drop vertices of a closed polygon that lie on the line between their neighbours."""
+    ring = closed[:-1]
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    kept = ring[turns]
+    return np.concatenate([kept, kept[:1]])

@@ -220,7 +220,7 @@ def outline_picture(tile: Tile, zoom: int, colours: Mapping[str, Colour]) -> Rgb
 
 def _outlines(labels: NDArray[np.integer[Any]]) -> dict[int, NDArray[np.float64]]:
     present = np.unique(labels)
-    return outlines(labels, present[present > 0], 0.3)
+    return outlines(labels, present[present > 0])
 
 
 def _points(line: NDArray[np.float64], zoom: int) -> list[tuple[float, float]]:

@@ -62,7 +62,6 @@ def _features(job: Job, cells: pd.DataFrame, um: float) -> Iterator[dict[str, An
     slide = open_slide(job.results.slide)
     store = open_label_store(job.results.labels)
     rows, cols = ((cells[c] / um).astype(int) for c in ("y_um", "x_um"))
-    tolerance = job.options.export.outline_tolerance_um / um
     colours = phenotype_colours(job.panel)
     blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(HALO_UM / um))
     for block in job.track(blocks, "outlines"):
@@ -73,7 +72,7 @@ def _features(job: Job, cells: pd.DataFrame, um: float) -> Iterator[dict[str, An
         corner = np.array([block.outer[2], block.outer[0]])
         ids = mine["cell_id"].to_numpy()
         shapes, inner = (
-            outlines(np.asarray(store[n][0][0][block.outer_slices]), ids, tolerance)
+            outlines(np.asarray(store[n].levels[0][block.outer_slices]), ids)
             for n in ("cells", "nuclei")
         )
         for row in mine.to_dict("records"):

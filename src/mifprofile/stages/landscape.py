@@ -39,7 +39,7 @@ def landscape(job: Job) -> dict[str, Any]:
     slide = open_slide(results.slide)
     step = max(round(options.mask_um / slide.um), 1)
     um = step * slide.um
-    labels = open_label_store(results.labels)["cells"][0][0]
+    labels = open_label_store(results.labels)["cells"].levels[0]
     coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
     tissue = _tissue_at(results, coarse.shape, um)
     regions = region_map(

@@ -28,7 +28,7 @@ def measure(job: Job) -> dict[str, Any]:
     slide = open_slide(job.results.slide)
     channels = column_channels(slide, job.panel)
     labels = open_label_store(job.results.labels)
-    nuclei, cells = labels["nuclei"][0][0], labels["cells"][0][0]
+    nuclei, cells = labels["nuclei"].levels[0], labels["cells"].levels[0]
     membrane_px = job.options.measure.membrane_um / slide.um
     blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(np.ceil(membrane_px)) + 1)
     parts = [

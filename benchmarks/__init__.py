@@ -1,0 +1,1 @@
+"""What `make bench` runs: figures of accuracy, and ratios measured in one run."""

@@ -1,0 +1,106 @@
+"""A breast carcinoma field against two tables of reference cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
+
+from mifprofile.core.agreement import match_positions
+from mifprofile.io.config import override_options, read_panel
+from mifprofile.io.results import Results
+from mifprofile.options import Options
+from mifprofile.stages import Job, run_all
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UM = 0.5
+WITHIN_UM = 3.0
+PANEL = Path(__file__).parent.parent / "config" / "panel.yaml"
+LEVELS = {"CD8": "CD8_membrane_mean", "tumour": "PanCK_cytoplasm_mean"}
+
+
+def references(folder: Path) -> dict[str, pd.DataFrame]:
+    """Both reference tables as ``x_um, y_um, CD8, tumour``."""
+    crop = pd.read_csv(folder / "reference_cells_minicrop.csv")
+    whole = pd.read_csv(folder / "reference_cells_publication.csv")
+    return {
+        "mini-crop": _reference(crop["X"], crop["Y"], crop["Phenotype"]),
+        "publication": _reference(whole["x_crop"], whole["y_crop"], whole["Phenotype"]),
+    }
+
+
+def analyse(folder: Path, out: Path) -> pd.DataFrame:
+    """Run everything on the field and return its cells."""
+    options = override_options(
+        Options(), {"ingest": {"pixel_size_um": UM}}, "benchmark"
+    )
+    slide = folder / "breast_b09.ome.tif"
+    job = Job(Results(out), read_panel(PANEL), options, slide=slide, quiet=True)
+    run_all(job)
+    return pd.read_parquet(job.results.cells)
+
+
+def compare(cells: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
+    """Cells found and extra, kappa and AUC against one reference."""
+    columns = ["x_um", "y_um"]
+    pairs = match_positions(
+        reference[columns].to_numpy(), cells[columns].to_numpy(), WITHIN_UM
+    )
+    ours, theirs = cells.iloc[pairs.found], reference.iloc[pairs.known]
+    calls = {"CD8": ours["CD8_positive"], "tumour": ours["phenotype"] == "tumour"}
+    figures = {"found": pairs.recall, "extra": pairs.extra}
+    for name, call in calls.items():
+        figures[f"kappa_{name}"] = cohen_kappa_score(theirs[name], call)
+        figures[f"auc_{name}"] = roc_auc_score(theirs[name], ours[LEVELS[name]])
+    return figures
+
+
+def figures(folder: Path, out: Path) -> str:
+    """Markdown table of the agreement with each reference, and between them."""
+    cells, tables = analyse(folder, out), references(folder)
+    rows = [f"| {name} | {_row(compare(cells, t))} |" for name, t in tables.items()]
+    head = ["found", "extra", "κ CD8", "AUC CD8", "κ tumour", "AUC tumour"]
+    return "\n".join(
+        [
+            f"## Breast carcinoma field: {len(cells)} cells",
+            "",
+            f"Cells within {WITHIN_UM:g} µm; both references are threshold calls.",
+            "",
+            "| reference | " + " | ".join(head) + " |",
+            "|---" * (len(head) + 1) + "|",
+            *rows,
+            "",
+            f"κ between the references: {_between(*tables.values())}.",
+        ]
+    )
+
+
+def _reference(x: pd.Series, y: pd.Series, phenotype: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "x_um": x * UM,
+            "y_um": y * UM,
+            "CD8": phenotype.str.startswith("CD8"),
+            "tumour": phenotype.str.startswith("TUMOR"),
+        }
+    )
+
+
+def _row(values: dict[str, float]) -> str:
+    return " | ".join(f"{v:.3f}" for v in values.values())
+
+
+def _between(one: pd.DataFrame, other: pd.DataFrame) -> str:
+    places: list[NDArray[np.float64]] = [
+        t[["x_um", "y_um"]].to_numpy() for t in (one, other)
+    ]
+    pairs = match_positions(*places, WITHIN_UM)
+    a, b = one.iloc[pairs.known], other.iloc[pairs.found]
+    return ", ".join(
+        f"{name} {cohen_kappa_score(a[name], b[name]):.3f}" for name in LEVELS
+    )
