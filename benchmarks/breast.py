@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
@@ -16,6 +15,7 @@ from mifprofile.options import Options
 from mifprofile.stages import Job, run_all
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 UM = 0.5
@@ -47,10 +47,7 @@ def analyse(folder: Path, out: Path) -> pd.DataFrame:
 
 def compare(cells: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
     """Cells found and extra, kappa and AUC against one reference."""
-    columns = ["x_um", "y_um"]
-    pairs = match_positions(
-        reference[columns].to_numpy(), cells[columns].to_numpy(), WITHIN_UM
-    )
+    pairs = match_positions(_places(reference), _places(cells), WITHIN_UM)
     ours, theirs = cells.iloc[pairs.found], reference.iloc[pairs.known]
     calls = {"CD8": ours["CD8_positive"], "tumour": ours["phenotype"] == "tumour"}
     figures = {"found": pairs.recall, "extra": pairs.extra}
@@ -91,15 +88,16 @@ def _reference(x: pd.Series, y: pd.Series, phenotype: pd.Series) -> pd.DataFrame
     )
 
 
+def _places(table: pd.DataFrame) -> NDArray[np.float64]:
+    return table[["x_um", "y_um"]].to_numpy(float)
+
+
 def _row(values: dict[str, float]) -> str:
     return " | ".join(f"{v:.3f}" for v in values.values())
 
 
 def _between(one: pd.DataFrame, other: pd.DataFrame) -> str:
-    places: list[NDArray[np.float64]] = [
-        t[["x_um", "y_um"]].to_numpy() for t in (one, other)
-    ]
-    pairs = match_positions(*places, WITHIN_UM)
+    pairs = match_positions(_places(one), _places(other), WITHIN_UM)
     a, b = one.iloc[pairs.known], other.iloc[pairs.found]
     return ", ".join(
         f"{name} {cohen_kappa_score(a[name], b[name]):.3f}" for name in LEVELS

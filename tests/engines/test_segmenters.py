@@ -75,7 +75,7 @@ def test_weights_that_lie_in_cellposes_folder_are_found_by_name(cellpose_models)
 
 
 def test_missing_weights_are_never_downloaded(cellpose_models):
-    with pytest.raises(MissingError, match="cyto3.*copy the file"):
+    with pytest.raises(MissingError, match=r"cyto3.*copy the file"):
         load_segmenter("cyto3", 8.0)
     assert not list(cellpose_models.iterdir())
 

@@ -47,7 +47,7 @@ def test_wrong_options_are_one_line(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(MissingError, match="none.yaml"):
+    with pytest.raises(MissingError, match=r"none\.yaml"):
         read_panel(tmp_path / "none.yaml")
 
 

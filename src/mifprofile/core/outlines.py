@@ -51,7 +51,7 @@ def _outline(mask: NDArray[np.bool_], box: tuple[slice, ...]) -> NDArray[np.floa
 
 
 def _drop_collinear(closed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drop vertices of a closed polygon that lie on the line between their neighbours."""
+    """Drop the vertices of a closed polygon at which it goes straight on."""
     ring = closed[:-1]
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]

@@ -213,20 +213,19 @@ def _thumbnail(slide: Slide, channel: int, longer_px: int) -> NDArray[np.float32
 
 def _regions(results: Results, shape: tuple[int, ...], um: float) -> NDArray[np.uint8]:
     """Region map looked up at the centres of another grid's pixels."""
-    levels, pixel_size = open_label_store(results.regions)[REGIONS]
-    if pixel_size is None:
-        raise FormatError(f"{results.regions}: no pixel size; run 'landscape' again")
+    labels = open_label_store(results.regions)[REGIONS]
+    fine = labels.levels[0]
     rows, cols = (
-        np.minimum(((np.arange(n) + 0.5) * um / pixel_size.um).astype(int), size - 1)
-        for n, size in zip(shape, levels[0].shape, strict=True)
+        np.minimum(((np.arange(n) + 0.5) * um / labels.um).astype(int), size - 1)
+        for n, size in zip(shape, fine.shape, strict=True)
     )
     out = np.zeros(shape, np.uint8)
     # By bands of chunks: of a large slide, the whole map takes too much memory.
-    step = levels[0].chunks[0]
-    for start in range(0, levels[0].shape[0], step):
+    step = fine.chunks[0]
+    for start in range(0, fine.shape[0], step):
         mine = (rows >= start) & (rows < start + step)
         if mine.any():
-            band = np.asarray(levels[0][start : start + step])
+            band = np.asarray(fine[start : start + step])
             out[mine] = band[np.ix_(rows[mine] - start, cols)]
     return out
 
@@ -262,7 +261,9 @@ def _tile(
     window = slice(y, y + size), slice(x, x + size)
     channels = [slide.channel_index(channel.channel) for channel in shown]
     labels = open_label_store(job.results.labels)
-    nuclei, found = (np.asarray(labels[n][0][0][window]) for n in ("nuclei", "cells"))
+    nuclei, found = (
+        np.asarray(labels[n].levels[0][window]) for n in ("nuclei", "cells")
+    )
     here = cells[cells["cell_id"].isin(np.unique(found))]
     return Tile(
         title=spot.title,
