@@ -51,7 +51,7 @@ def _masks(rng: np.random.Generator, labels: NDArray[np.int32]) -> str:
     flows = dynamics.masks_to_flows(labels, device=device) + 0.7 * np.stack(noise)
     flows = flows.astype(np.float32)
     logit = np.where(labels > 0, 5, -5).astype(np.float32)
-    limits = {"min_nucleus_um2": 4.0, "max_nucleus_um2": 700.0}
+    limits = {"min_contrast": 0.0, "min_nucleus_um2": 4.0, "max_nucleus_um2": 700.0}
     rules = NucleusRules.at(0.5, cell_probability=0, flow_error=0.4, **limits)
     ours, mine = _timed(lambda: segment_nuclei(flows, logit, rules)[0])
     theirs, peer = _timed(

@@ -62,6 +62,8 @@ def draw(rng: Rng, sample: Sample, haze_of: Sample) -> Crop:
         other, _ = _motion(rng, haze_of.image.shape)
         far = _seen(haze_of, other)
         image = image + rng.uniform(0.1, 0.5) * blur(far, rng.uniform(4, 14))
+    if rng.random() < 0.5:
+        image = _mottled(rng, image, nucleus)
     return Crop(np.where(outside, np.float32(0), spoiled(rng, image)), target)
 
 
@@ -101,6 +103,15 @@ def _warp(
         plane, matrix, (CROP_PX, CROP_PX), flags=how, borderMode=border
     )
     return np.asarray(out, np.float32)
+
+
+def _mottled(rng: Rng, image: Image, nucleus: Image) -> Image:
+    """Give the background faint light with dark, sharply bounded gaps."""
+    grain = smooth_noise(rng, image.shape, rng.uniform(4, 14))
+    light = (grain < rng.uniform(0.2, 1.5)).astype(np.float32)
+    light = blur(light, rng.uniform(0.5, 1.5))
+    faint = rng.uniform(0.02, 0.2) * light * (1 - blur(nucleus, 1.0))
+    return np.asarray(image + faint, np.float32)
 
 
 def _brightened(rng: Rng, image: Image, labels: NDArray[np.int32]) -> Image:

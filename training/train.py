@@ -38,12 +38,12 @@ EMA_DECAY = 0.997
 CHECKPOINT_STEPS = 200
 LOG_STEPS = 20
 SHARES = {
-    "tissue": 0.25,
-    "dsb": 0.22,
-    "layout": 0.20,
-    "lung": 0.12,
-    "collage": 0.13,
-    "generated": 0.08,
+    "tissue": 0.26,
+    "dsb": 0.25,
+    "layout": 0.25,
+    "lung": 0.0,
+    "collage": 0.15,
+    "generated": 0.09,
 }
 METADATA = {
     "name": "nuclei",

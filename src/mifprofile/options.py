@@ -51,6 +51,11 @@ class SegmentOptions(StageOptions):
     flow_error: Positive = Field(
         0.4, description="Objects whose flows fit their shape worse are dropped."
     )
+    min_contrast: float = Field(
+        0.03,
+        description="Nuclei must be brighter than the background around them by this "
+        "share of the stain's range (percentiles 1 to 99.8 of the tissue).",
+    )
     min_nucleus_um2: NonNegative = Field(8.0, description="Smaller nuclei are dropped.")
     max_nucleus_um2: Positive = Field(700.0, description="Larger nuclei are dropped.")
     rim_um: NonNegative = Field(

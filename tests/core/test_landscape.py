@@ -191,3 +191,15 @@ def test_small_holes_belong_to_the_nest():
 def test_a_cells_region_is_where_its_centroid_lies(regions):
     cells = pd.DataFrame({"x_um": [5.0, 999.9], "y_um": [249.9, 250.1]})
     assert region_of_cells(cells, regions, 10.0).tolist() == ["tumour", "stroma"]
+
+
+def test_what_rests_on_a_marker_without_gate_is_marked(regions):
+    cells = cells_of({("tumour", "tumour"): 100, ("tumour", "CTL"): 60})
+    ungated = frozenset({"FOXP3", "PD-L1"})
+    table = landscape("s", cells, regions, 10.0, PANEL, OPTIONS, ungated)
+    row = value(table, "density", "tumour", "Treg")
+    assert (row.value, row.status) == (0.0, "APPROX")
+    assert row.reason == "no positive population of FOXP3 was found"
+    assert value(table, "density", "tumour", "CTL").status == "OK"
+    state = value(table, "pct_positive", "tumour", "CTL", "PD-L1")
+    assert state.status == "APPROX"

@@ -34,6 +34,7 @@ def test_durations_have_the_unit_a_person_would_choose(seconds, text):
         (None, "–"),
         (True, "yes"),
         (0.005, "0.005"),
+        (281_347_000, "281347000"),
         ([1, 2], "1, 2"),
         (list(range(99)), "99 entries"),
         ([{"a": 1}], "1 entry"),

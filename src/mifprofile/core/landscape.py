@@ -131,6 +131,7 @@ def landscape(
     um: float,
     panel: Panel,
     options: LandscapeOptions,
+    ungated: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """Areas, counts, densities, percentages and CD8:FOXP3 by region.
 
@@ -142,6 +143,9 @@ def landscape(
         As from `region_map`.
     um : float
         Its pixel size, µm.
+    ungated : frozenset of str
+        Markers in which no positive population was found: what rests on them is
+        ``APPROX``.
 
     Returns
     -------
@@ -156,7 +160,10 @@ def landscape(
         here = cells[cells["region"].isin([REGION_NAMES[c] for c in codes])]
         scope = _Scope(sample_id, region, area, here, panel, options)
         blocked = no_tumour if region in {"tumour", "stroma"} else None
-        rows += [_blocked(row, *blocked) if blocked else row for row in _rows(scope)]
+        rows += [
+            _blocked(row, *blocked) if blocked else _approximate(row, panel, ungated)
+            for row in _rows(scope)
+        ]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -284,6 +291,18 @@ def _blocked(row: Row, status: Status, reason: str) -> Row:
     if row.metric in {"area", "count"} and status == "NO_TUMOUR":
         return replace(row, status=status, reason=reason)
     return replace(row, value=np.nan, status=status, reason=reason)
+
+
+def _approximate(row: Row, panel: Panel, ungated: frozenset[str]) -> Row:
+    """Mark a row that counts cells positive for a marker without a gate."""
+    asked = {row.phenotype.removesuffix("+"), row.phenotype_b.removesuffix("+")}
+    if row.phenotype in panel.phenotypes:
+        asked |= {m for m, sign in panel.rules[row.phenotype].signs if sign}
+    blind = sorted(asked & ungated)
+    if not blind or row.status != "OK":
+        return row
+    reason = f"no positive population of {' and '.join(blind)} was found"
+    return replace(row, status="APPROX", reason=reason)
 
 
 def _drop_small_nests(

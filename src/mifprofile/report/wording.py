@@ -67,10 +67,10 @@ def plain(value: Any) -> str:
             return "–"
         case bool():
             return "yes" if value else "no"
-        case int() | float():
+        case float():
             return exact(value)
-        case str():
-            return value
+        case int() | str():
+            return str(value)
         case Mapping():
             return ", ".join(f"{k}: {plain(v)}" for k, v in value.items()) or "–"
         case Sequence() if len(value) > MAX_ITEMS or _nested(value):

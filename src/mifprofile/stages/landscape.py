@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from mifprofile.core.landscape import (
     REGION_NAMES,
@@ -22,7 +23,6 @@ from mifprofile.model import PixelSize
 from mifprofile.stages.quality import read_tissue
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from mifprofile.io.results import Results
@@ -46,7 +46,11 @@ def landscape(job: Job) -> dict[str, Any]:
         tissue, _only_tumour(coarse, cells, job.panel.tumour), um, options
     )
     cells["region"] = region_of_cells(cells, regions, um)
-    table = core_landscape(results.sample_id, cells, regions, um, job.panel, options)
+    gates = pd.read_csv(results.gates)
+    ungated = frozenset(gates.loc[gates["threshold"].isna(), "marker"])
+    table = core_landscape(
+        results.sample_id, cells, regions, um, job.panel, options, ungated
+    )
     write_label_store(
         results.regions,
         {REGIONS: regions},

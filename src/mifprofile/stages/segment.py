@@ -98,6 +98,11 @@ class _Work:
         """One chunk per network tile."""
         return 3, self.core_px, self.core_px
 
+    def scaled(self, stain: NDArray[Any]) -> NDArray[np.float32]:
+        """Nuclear stain with its tissue percentiles at 0 and 1."""
+        low, high = self.nucleus_range
+        return np.asarray((stain.astype(np.float32) - low) / (high - low), np.float32)
+
     def in_tissue(self, window: tuple[int, int, int, int], um: float) -> bool:
         """Whether any tissue lies in a window of pixels of ``um``."""
         scale = um / self.tissue_um
@@ -121,6 +126,7 @@ def _plan(job: Job, segmenter: Segmenter) -> _Work:
             slide.um,
             cell_probability=options.cell_probability,
             flow_error=options.flow_error,
+            min_contrast=options.min_contrast,
             min_nucleus_um2=options.min_nucleus_um2,
             max_nucleus_um2=options.max_nucleus_um2,
         ),
@@ -180,8 +186,7 @@ def _nuclear_window(
     """Nuclear stain at the network's pixel size, tissue percentiles at 0 and 1."""
     y0, y1, x0, x1 = source_window(window, work.ratio, work.slide.shape_px)
     crop = np.asarray(work.slide.levels[0][work.nucleus, y0:y1, x0:x1], np.float32)
-    low, high = work.nucleus_range
-    return (resample(crop, (y0, x0), window, work.ratio) - low) / (high - low)
+    return work.scaled(resample(crop, (y0, x0), window, work.ratio))
 
 
 def _write_keys(
@@ -204,7 +209,8 @@ def _block_nuclei(
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.bool_]]:
     """Labels of a block, their names, and which have their sink in its core."""
     maps = _flow_window(work, flows, block.outer)
-    labels, sinks = segment_nuclei(maps[:2], maps[2], work.rules)
+    stain = np.asarray(work.slide.levels[0][work.nucleus, *block.outer_slices])
+    labels, sinks = segment_nuclei(maps[:2], maps[2], work.rules, work.scaled(stain))
     sinks = sinks + np.array([block.outer[0], block.outer[2]])
     width = work.slide.shape_px[1]
     names = np.zeros(len(sinks) + 1, np.uint64)

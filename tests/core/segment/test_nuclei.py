@@ -15,6 +15,7 @@ RULES = NucleusRules.at(
     2.0,
     cell_probability=0.0,
     flow_error=0.4,
+    min_contrast=0.1,
     min_nucleus_um2=40,
     max_nucleus_um2=4000,
 )
@@ -40,6 +41,12 @@ def crowd(seed, shape=(500, 520)):
     return (flows + 1.5 * noise).astype(np.float32), probability
 
 
+def stain_of(probability):
+    """A stain in which a tenth of the objects are gaps."""
+    gaps = np.random.default_rng(0).random(probability.shape) < 0.1
+    return np.where(gaps, -probability, probability)
+
+
 def in_blocks(flows, probability, block_px, rules):
     """Global keys, computed block by block."""
     shape = probability.shape
@@ -47,7 +54,10 @@ def in_blocks(flows, probability, block_px, rules):
     for block in plan_blocks(shape, block_px, rules.halo_px):
         rows, cols = block.outer_slices
         labels, sinks = segment_nuclei(
-            np.ascontiguousarray(flows[:, rows, cols]), probability[rows, cols], rules
+            np.ascontiguousarray(flows[:, rows, cols]),
+            probability[rows, cols],
+            rules,
+            stain_of(probability)[rows, cols],
         )
         places = (
             (sinks[:, 0] + block.outer[0]) * shape[1] + sinks[:, 1] + block.outer[2]
@@ -68,7 +78,7 @@ def test_blocks_give_the_pixels_of_the_whole(seed, block_px):
 
 def test_too_small_and_too_large_nuclei_are_dropped():
     flows, probability = crowd(1)
-    limits = {"min_nucleus_um2": 200, "max_nucleus_um2": 500}
+    limits = {"min_contrast": 0, "min_nucleus_um2": 200, "max_nucleus_um2": 500}
     rules = NucleusRules.at(2.0, cell_probability=0, flow_error=9, **limits)
     labels, _ = segment_nuclei(flows, probability, rules)
     areas = np.bincount(labels.ravel())[1:] * 4.0
@@ -93,6 +103,11 @@ def test_renumber():
 @pytest.mark.parametrize("um", [0.25, 0.5, 1.0])
 def test_the_way_to_a_sink_is_long_enough_at_any_pixel_size(um):
     rules = NucleusRules.at(
-        um, cell_probability=0, flow_error=1, min_nucleus_um2=1, max_nucleus_um2=9
+        um,
+        cell_probability=0,
+        flow_error=1,
+        min_contrast=0,
+        min_nucleus_um2=1,
+        max_nucleus_um2=9,
     )
     assert 32 <= 8 * 2**rules.doublings * um < 64

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from mifprofile.core.segment import fill_holes, flow_errors, keep_largest_piece
-from mifprofile.core.segment.objects import areas_px, compact, drop
+from mifprofile.core.segment.objects import areas_px, compact, contrasts, drop
 
 LABELS = arrays(np.int32, (9, 11), elements=st.integers(0, 3))
 
@@ -97,3 +97,16 @@ def test_objects_that_contradict_the_flows_have_large_errors():
     good = ring_flows(labels).astype(np.float32)
     assert flow_errors(labels, good, 1)[0] < 0.05
     assert flow_errors(labels, -good, 1)[0] > 2
+
+
+def test_contrast_is_to_the_background_around():
+    labels = np.zeros((7, 14), np.int32)
+    labels[2:5, 2:5], labels[2:5, 9:12] = 1, 2
+    stain = np.full((7, 14), 5.0, np.float32)
+    stain[2:5, 2:5], stain[2:5, 9:12] = 9.0, 1.0
+    assert contrasts(labels, stain, 2, 1).tolist() == [4.0, -4.0]
+
+
+def test_an_object_without_background_around_is_not_judged():
+    labels = np.ones((3, 3), np.int32)
+    assert contrasts(labels, np.ones((3, 3), np.float32), 1, 1).tolist() == [np.inf]

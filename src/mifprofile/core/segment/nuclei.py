@@ -17,6 +17,7 @@ from mifprofile.core.segment.dynamics import (
 from mifprofile.core.segment.objects import (
     areas_px,
     compact,
+    contrasts,
     drop,
     fill_holes,
     flow_errors,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # No nucleus is wider than twice this: it sets how far a pixel may travel.
 MAX_RADIUS_UM = 32.0
+# Width of the background that a nucleus is compared with.
+RING_UM = 1.5
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,11 @@ class NucleusRules:
 
     cell_probability: float
     flow_error: float
+    min_contrast: float
     min_area_px: float
     max_area_px: float
     doublings: int
+    ring_px: int
 
     @classmethod
     def at(
@@ -47,6 +52,7 @@ class NucleusRules:
         *,
         cell_probability: float,
         flow_error: float,
+        min_contrast: float,
         min_nucleus_um2: float,
         max_nucleus_um2: float,
     ) -> NucleusRules:
@@ -57,9 +63,11 @@ class NucleusRules:
         return cls(
             cell_probability,
             flow_error,
+            min_contrast,
             min_nucleus_um2 / um**2,
             max_nucleus_um2 / um**2,
             doublings,
+            max(round(RING_UM / um), 1),
         )
 
     @property
@@ -71,13 +79,14 @@ class NucleusRules:
         """
         path = travel_px(self.doublings)
         climb = 2 * CLIMB_WINDOW * 2**CLIMB_DOUBLINGS
-        return 4 * path + 2 * climb
+        return 4 * path + 2 * climb + self.ring_px
 
 
 def segment_nuclei(
     flows: NDArray[np.float32],
     probability: NDArray[np.float32],
     rules: NucleusRules,
+    stain: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Turn network output into nuclei.
 
@@ -88,6 +97,9 @@ def segment_nuclei(
     probability : (h, w) float32 array
         Logit of being inside a nucleus.
     rules : NucleusRules
+    stain : (h, w) float32 array, optional
+        Nuclear stain, tissue percentiles mapped to 0 and 1: objects that hardly stand
+        out from the background around them are not nuclei.
 
     Returns
     -------
@@ -103,6 +115,10 @@ def segment_nuclei(
     unwanted = (areas < rules.min_area_px) | (areas > rules.max_area_px)
     labels = drop(labels, unwanted)
     unwanted |= flow_errors(labels, flows, names.size) > rules.flow_error
+    if stain is not None:
+        unwanted |= ~(
+            contrasts(labels, stain, names.size, rules.ring_px) >= rules.min_contrast
+        )
     labels, kept = compact(drop(labels, unwanted))
     sinks = names[kept - 1].astype(np.int64) - 1
     return labels, np.stack(np.divmod(sinks, labels.shape[1]), axis=1)

@@ -86,6 +86,46 @@ def flow_errors(
     return _flow_errors(np.ascontiguousarray(labels), flows, boxes)
 
 
+def contrasts(
+    labels: Labels, stain: NDArray[np.float32], count: int, ring_px: int
+) -> NDArray[np.float64]:
+    """How much brighter each object is than the background around it.
+
+    Parameters
+    ----------
+    labels : (h, w) int32 array
+        Objects 1..count.
+    stain : (h, w) float32 array
+    count : int
+    ring_px : int
+        Width of the background that is looked at.
+
+    Returns
+    -------
+    (count,) float64 array
+        Mean inside minus mean of the ring; inf where there is no background around.
+    """
+    grown = labels
+    for _ in range(ring_px):
+        grown = np.where(grown == 0, ndimage.maximum_filter(grown, 3), grown)
+    ring = np.where(labels == 0, grown, 0)
+    inside, around = (
+        _means(part, stain, count) for part in (labels, ring.astype(np.int32))
+    )
+    return np.where(np.isnan(around), np.inf, inside - around)
+
+
+def _means(
+    labels: Labels, stain: NDArray[np.float32], count: int
+) -> NDArray[np.float64]:
+    """Mean of each label 1..count; NaN for an absent one."""
+    flat = labels.ravel()
+    sums = np.bincount(flat, weights=stain.ravel(), minlength=count + 1)
+    pixels = np.bincount(flat, minlength=count + 1)
+    with np.errstate(invalid="ignore"):
+        return (sums / pixels)[1 : count + 1]
+
+
 @njit(cache=True, nogil=True)
 def _root(parent: NDArray[np.int32], i: int) -> int:
     while parent[i] != i:
