@@ -83,8 +83,9 @@ def figures(folder: Path, out: Path) -> str:
             f"## Breast carcinoma field: {len(cells)} cells",
             "",
             (
-                f"Found and extra: centroids paired one to one within {WITHIN_UM:g} µm. "
-                "Inside: reference cells that lie in one of ours. Empty: ours with none."
+                f"Found, extra: centroids paired one to one within {WITHIN_UM:g} µm. "
+                "Inside: reference cells that lie in one of ours. Empty: ours with "
+                "none."
             ),
             "",
             "| reference | " + " | ".join(head) + " |",
