@@ -12,6 +12,7 @@ from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -24,14 +25,45 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_csv(partial, index=False)
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a stage's table; raises MissingError or FormatError."""
+def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a stage's table, or some columns of it.
+
+    Raises
+    ------
+    MissingError
+        The stage has not run.
+    FormatError
+        The file is damaged or lacks a column.
+    """
     if not path.is_file():
         raise MissingError(f"{path}: missing; run the stage that writes it first")
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=columns)
     except pyarrow.ArrowInvalid as e:
-        raise FormatError(f"{path}: not a readable Parquet file ({e})") from e
+        raise FormatError(
+            f"{path}: damaged, or made with another panel ({e}); "
+            "run the stages again with --force"
+        ) from e
+
+
+def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
+    """Read a table as it was written: an empty number is NaN, text stays text.
+
+    Parameters
+    ----------
+    path : Path
+    text : collection of str
+        Columns that hold text, of which an empty one is ``""``.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path}: missing; run the stage that writes it first")
+    names = pd.read_csv(path, nrows=0).columns
+    return pd.read_csv(
+        path,
+        keep_default_na=False,
+        na_values={name: [""] for name in names if name not in text},
+        dtype={name: str for name in names if name in text},
+    )
 
 
 def read_gates(path: Path, sample: str) -> pd.DataFrame:

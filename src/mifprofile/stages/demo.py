@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 from mifprofile.core.agreement import compare_counts, match_positions
+from mifprofile.core.phenotype import OTHER
+from mifprofile.core.quality import area_mm2
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
-from mifprofile.io.tables import read_parquet, write_table
+from mifprofile.io.tables import read_csv, read_parquet, write_table
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages.job import Job
 from mifprofile.stages.quality import read_tissue
@@ -20,6 +19,8 @@ from mifprofile.testing import DEMO_MARKERS, SynthOptions, synthetic_areas_mm2
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
 SIZE_MM = (1.0, 1.0)
 SEED = 1
@@ -40,6 +41,8 @@ def make_slide(
 def run_demo(folder: Path, *, quiet: bool) -> str:
     """Make the demonstration slide, analyse it and compare with the truth.
 
+    The comparison is also written, to ``accuracy.csv``.
+
     Returns
     -------
     str
@@ -47,39 +50,41 @@ def run_demo(folder: Path, *, quiet: bool) -> str:
     """
     options = SynthOptions(size_mm=SIZE_MM, seed=SEED)
     slide = folder / "slide.ome.tiff"
-    if not slide.exists():
+    table = slide.with_name("slide_truth.csv")
+    if not table.exists():
         write_synthetic_slide(slide, options)
-    results = Results(folder / "results")
     with demo_panel_path() as panel:
+        results = Results(folder / "results")
         job = Job(results, read_panel(panel), slide=slide, quiet=quiet)
     run_all(job)
-    truth = pd.read_csv(slide.with_name("slide_truth.csv"))
-    cells = read_parquet(results.cells)
-    tissue, um = read_tissue(results)
-    areas = sum(v for k, v in synthetic_areas_mm2(options).items() if k != "glass")
-    measured = float(np.count_nonzero(tissue)) * um**2 / 1e6
-    names = [*job.panel.phenotypes, "other"]
+    truth = read_csv(table, {"phenotype", "region"})
+    areas = synthetic_areas_mm2(options)
+    accuracy, lines = _compare(job, truth, areas["tumour"] + areas["stroma"])
+    write_table(accuracy, folder / "accuracy.csv")
+    return "\n".join([*lines, f"report: {results.report}"])
+
+
+def _compare(
+    job: Job, truth: pd.DataFrame, true_mm2: float
+) -> tuple[pd.DataFrame, list[str]]:
+    """Counts and densities beside the truth, and what to say of them."""
+    cells = read_parquet(job.results.cells)
+    tissue, um = read_tissue(job.results)
+    measured_mm2 = area_mm2(tissue, um)
+    names = [*job.panel.phenotypes, OTHER]
     table = compare_counts(
-        truth["phenotype"], cells["phenotype"], (areas, measured), names
+        truth["phenotype"], cells["phenotype"], (true_mm2, measured_mm2), names
     )
-    write_table(table, folder / "accuracy.csv")
-    columns = ["x_um", "y_um"]
-    pairs = match_positions(
-        truth[columns].to_numpy(), cells[columns].to_numpy(), MATCH_UM
-    )
-    right = (
-        truth["phenotype"].to_numpy()[pairs.known]
-        == cells["phenotype"].to_numpy()[pairs.found].astype(str)
-    ).mean()
+    places = (t[["x_um", "y_um"]].to_numpy(float) for t in (truth, cells))
+    pairs = match_positions(*places, within_um=MATCH_UM)
+    ours = cells["phenotype"].astype(str).to_numpy()[pairs.found]
+    right = (truth["phenotype"].to_numpy()[pairs.known] == ours).mean()
     counted = table[table["true"] >= MIN_TRUE]
     worst = counted[["count_error_pct", "density_error_pct"]].abs().max(axis=None)
-    return "\n".join(
-        [
-            table.round(1).to_string(index=False),
-            f"tissue: {measured:.3f} mm2 of true {areas:.3f} mm2",
-            f"cells within {MATCH_UM:g} um of a true one: F1 {pairs.f1:.3f}",
-            f"of these with the true phenotype: {100 * right:.1f} %",
-            f"largest error of a phenotype with {MIN_TRUE}+ true cells: {worst:.1f} %",
-            f"report: {results.report}",
-        ]
-    )
+    return table, [
+        table.round(1).to_string(index=False),
+        f"tissue: {measured_mm2:.3f} mm2 of true {true_mm2:.3f} mm2",
+        f"cells within {MATCH_UM:g} um of a true one: F1 {pairs.f1:.3f}",
+        f"of these with the true phenotype: {100 * right:.1f} %",
+        f"largest error of a phenotype with {MIN_TRUE}+ true cells: {worst:.1f} %",
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from mifprofile.core.landscape import (
     REGION_NAMES,
@@ -16,13 +15,15 @@ from mifprofile.core.landscape import (
 from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
+from mifprofile.core.phenotype import GATE_COLUMNS
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
-from mifprofile.io.tables import read_parquet, write_table
+from mifprofile.io.tables import read_csv, read_parquet, write_table
 from mifprofile.model import PixelSize
 from mifprofile.stages.quality import read_tissue
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from mifprofile.io.results import Results
@@ -46,7 +47,7 @@ def landscape(job: Job) -> dict[str, Any]:
         tissue, _only_tumour(coarse, cells, job.panel.tumour), um, options
     )
     cells["region"] = region_of_cells(cells, regions, um)
-    gates = pd.read_csv(results.gates)
+    gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     ungated = frozenset(gates.loc[gates["threshold"].isna(), "marker"])
     table = core_landscape(
         results.sample_id, cells, regions, um, job.panel, options, ungated

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow
 
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
-from mifprofile.errors import FormatError
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
 from mifprofile.io.store import open_label_store
+from mifprofile.io.tables import read_csv, read_parquet
 from mifprofile.report import (
     Overview,
     ReportContent,
@@ -91,7 +90,7 @@ def gather(job: Job) -> ReportContent:
     results, panel = job.results, job.panel
     slide = open_slide(results.slide)
     cells = _read_cells(results.cells, panel)
-    gates = _read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
+    gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     shown = shown_channels(panel)
     records = _records(job)
     height, width = slide.shape_px
@@ -104,7 +103,7 @@ def gather(job: Job) -> ReportContent:
         levels=marker_levels(cells, panel),
         gates=gates,
         impossible=_impossible(records),
-        landscape=_read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
+        landscape=read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
         shown=shown,
         overview=_overview(job, slide, cells),
         tiles=_tiles(job, slide, cells, shown),
@@ -167,25 +166,7 @@ def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:
     """Read only the columns that the report shows: the table may be wide and long."""
     levels = [f"{name}_{marker.measure}_mean" for name, marker in panel.markers.items()]
     columns = ["cell_id", "x_um", "y_um", "phenotype", *levels]
-    try:
-        return pd.read_parquet(path, columns=columns)
-    except pyarrow.ArrowInvalid as e:
-        raise FormatError(
-            f"{path}: damaged, or made with another panel ({e}); "
-            "run the stages again with --force"
-        ) from e
-
-
-def _read_csv(path: Path, text: set[str] | frozenset[str]) -> pd.DataFrame:
-    """Read a table as it was written: text stays text, and an empty number is NaN."""
-    names = pd.read_csv(path, nrows=0).columns
-    numbers = {name: [""] for name in names if name not in text}
-    return pd.read_csv(
-        path,
-        keep_default_na=False,
-        na_values=numbers,
-        dtype={name: str for name in names if name in text},
-    )
+    return read_parquet(path, columns)
 
 
 def _overview(job: Job, slide: Slide, cells: pd.DataFrame) -> Overview:

@@ -1,0 +1,28 @@
+import pandas as pd
+import pytest
+
+from mifprofile.stages.demo import MIN_TRUE, make_slide, run_demo
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run_demo(folder, quiet=True)
+
+
+def test_every_frequent_phenotype_is_within_ten_percent_of_the_truth(demo):
+    table = pd.read_csv(demo[0] / "accuracy.csv")
+    counted = table[table["true"] >= MIN_TRUE]
+    assert len(counted) == len(table) == 4
+    assert counted[["count_error_pct", "density_error_pct"]].abs().max(axis=None) <= 10
+
+
+def test_it_says_where_the_report_is(demo):
+    folder, text = demo
+    assert text.endswith(f"report: {folder / 'results' / 'report.html'}")
+    assert (folder / "results" / "report.html").stat().st_size > 100_000
+
+
+def test_the_slide_has_the_markers_that_were_asked_for(tmp_path):
+    files = make_slide(tmp_path / "s.ome.tiff", (0.1, 0.1), 0, ("CD8", "CK"))
+    assert {"CD8_positive", "CK_positive"} < set(pd.read_csv(files[2]).columns)
