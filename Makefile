@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	-c envs/constraints.txt
-EXTRAS := cellpose,napari,workflow,dev,spatialdata
+EXTRAS := cellpose,workflow,dev
 
 .PHONY: demo test lint bench clean
 

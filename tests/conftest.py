@@ -17,7 +17,7 @@ def panel_path():
 
 
 @pytest.fixture(scope="session")
-def panel(panel_path):
+def demo_panel(panel_path):
     return read_panel(panel_path)
 
 
@@ -30,9 +30,9 @@ def synthetic(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, synthetic, panel):
+def finished(tmp_path_factory, synthetic, demo_panel):
     """The job of a finished run; tests must not change its folder."""
     results = Results(tmp_path_factory.mktemp("finished") / "sample")
-    job = Job(results, panel, slide=synthetic.slide, quiet=True)
+    job = Job(results, demo_panel, slide=synthetic.slide, quiet=True)
     run_all(job)
     return job

@@ -136,8 +136,8 @@ def test_the_folder_of_another_slide_is_refused(copy, tmp_path):
         run_all(replace(copy, slide=other.slide))
 
 
-def test_a_stage_without_the_one_before_says_what_to_run(tmp_path, panel):
-    job = Job(Results(tmp_path / "none"), panel, quiet=True)
+def test_a_stage_without_the_one_before_says_what_to_run(tmp_path, demo_panel):
+    job = Job(Results(tmp_path / "none"), demo_panel, quiet=True)
     with pytest.raises(MissingError, match="mifprofile ingest"):
         run_stage(job, "quality")
 
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_line(copy, monkeypatch):
         run_stage(copy, "segment", force=True)
 
 
-def test_an_empty_slide_finishes_with_states(tmp_path, panel):
+def test_an_empty_slide_finishes_with_states(tmp_path, demo_panel):
     rng = np.random.default_rng(0)
     noise = rng.normal(300, 15, (6, 400, 380)).clip(0).astype(np.uint16)
     names = ["DAPI", "CD8", "FOXP3", "PDL1", "HER2", "CK"]
@@ -181,7 +181,7 @@ def test_an_empty_slide_finishes_with_states(tmp_path, panel):
             "PhysicalSizeY": 0.5,
         },
     )
-    job = Job(Results(tmp_path / "out"), panel, slide=path, quiet=True)
+    job = Job(Results(tmp_path / "out"), demo_panel, slide=path, quiet=True)
     run_all(job)
     landscape = pd.read_csv(job.results.landscape, keep_default_na=False)
     unknown = landscape[landscape["value"] == ""]
@@ -191,14 +191,18 @@ def test_an_empty_slide_finishes_with_states(tmp_path, panel):
     assert "nan" not in job.results.report.read_text().lower().split()
 
 
-def test_masks_made_elsewhere_enter_at_measure(tmp_path, synthetic, panel):
+def test_masks_made_elsewhere_enter_at_measure(tmp_path, synthetic, demo_panel):
     truth = tifffile.imread(synthetic.labels)
     paths = {}
     for name, mask in zip(("nuclei", "cells"), truth, strict=False):
         paths[name] = tmp_path / f"{name}.tif"
         tifffile.imwrite(paths[name], mask)
     job = Job(
-        Results(tmp_path / "out"), panel, slide=synthetic.slide, quiet=True, **paths
+        Results(tmp_path / "out"),
+        demo_panel,
+        slide=synthetic.slide,
+        quiet=True,
+        **paths,
     )
     run_all(job)
     cells = pd.read_parquet(job.results.cells)
@@ -213,9 +217,9 @@ def test_a_mask_of_another_size_is_refused(tmp_path, copy):
         run_stage(replace(copy, cells=mask), "segment")
 
 
-def test_a_current_store_is_used_where_it_lies(tmp_path, finished, panel):
+def test_a_current_store_is_used_where_it_lies(tmp_path, finished, demo_panel):
     slide = finished.results.slide
-    job = Job(Results(tmp_path / "out"), panel, slide=slide, quiet=True)
+    job = Job(Results(tmp_path / "out"), demo_panel, slide=slide, quiet=True)
     run_stage(job, "ingest")
     assert job.results.slide.is_symlink()
     assert job.results.slide.resolve() == slide.resolve()

@@ -75,8 +75,8 @@ def _compare(
     table = compare_counts(
         truth["phenotype"], cells["phenotype"], (true_mm2, measured_mm2), names
     )
-    places = (t[["x_um", "y_um"]].to_numpy(float) for t in (truth, cells))
-    pairs = match_positions(*places, within_um=MATCH_UM)
+    known, found = (t[["x_um", "y_um"]].to_numpy(float) for t in (truth, cells))
+    pairs = match_positions(known, found, MATCH_UM)
     ours = cells["phenotype"].astype(str).to_numpy()[pairs.found]
     right = (truth["phenotype"].to_numpy()[pairs.known] == ours).mean()
     counted = table[table["true"] >= MIN_TRUE]
