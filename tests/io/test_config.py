@@ -61,6 +61,11 @@ def test_the_example_panel_is_valid(request):
     assert read_panel(path).name == "her2-core"
 
 
+def test_only_whole_lines_are_comments(tmp_path):
+    text = f"# a comment\n{HEADER}\n{ROW.replace('b1', 'batch#1')}\n"
+    assert read_samples(write(tmp_path, text, "s.tsv"))[0].batch == "batch#1"
+
+
 def test_samples(tmp_path):
     sheet = write(tmp_path, f"{HEADER}\tpfs_days\n{ROW}\t90\n", "s.tsv")
     assert [s.sample_id for s in read_samples(sheet)] == ["s1"]

@@ -85,7 +85,7 @@ def test_tables_agree_with_each_other(finished):
 @pytest.mark.parametrize("block_px", [256, 333])
 def test_labels_do_not_depend_on_the_block(finished, copy, block_px):
     job = with_options(copy, segment={"block_px": block_px})
-    run_stage(job, "segment")
+    run_stage(job, "segment", force=True)
     for name in ("nuclei", "cells"):
         np.testing.assert_array_equal(labels(job, name), labels(finished, name))
 
@@ -102,6 +102,19 @@ def test_only_what_depends_on_a_change_runs_again(copy):
     after = finish_times(copy)
     changed = [s for s in STAGES if after[s] != before[s]]
     assert changed == ["phenotype", "landscape", "export", "report"]
+
+
+def test_the_order_of_phenotypes_counts(copy):
+    before = finish_times(copy)
+    turned = dict(reversed(copy.panel.phenotypes.items()))
+    run_all(replace(copy, panel=copy.panel.model_copy(update={"phenotypes": turned})))
+    assert finish_times(copy)["phenotype"] != before["phenotype"]
+
+
+def test_another_block_size_is_no_change(copy):
+    before = finish_times(copy)
+    run_all(with_options(copy, segment={"block_px": 512}))
+    assert finish_times(copy) == before
 
 
 def test_an_output_that_is_gone_is_made_again(copy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
@@ -74,7 +75,10 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise MissingError(f"{path}: no such sample sheet")
     try:
-        return pd.read_csv(path, sep="\t", dtype=str, comment="#").fillna("")
+        # Comments are whole lines: a value may hold a #.
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        text = StringIO("".join(line for line in lines if not line.startswith("#")))
+        return pd.read_csv(text, sep="\t", dtype=str).fillna("")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
         raise UsageError(f"{path}: not a tab-separated table ({e})") from e
 

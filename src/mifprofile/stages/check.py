@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 ThingT = TypeVar("ThingT")
 
 CELLS_PER_MM2 = 5000
-# As measured on two cores; both are rough.
-SECONDS_PER_MEGAPIXEL = 3.0
-START_SECONDS = 60.0
-BASE_GB = 1.5
+# As measured on two cores; rough, and the slower part is the network.
+SECONDS_PER_MEGAPIXEL = 7.0
+START_SECONDS = 20.0
+# Segmentation needs the same for any slide; maps and tables grow with it.
+BASE_GB = 1.2
 BYTES_PER_CELL = 4000
 BYTES_PER_REGION_PIXEL = 60
 
@@ -231,7 +232,8 @@ def _estimate_lines(slide: Slide, nucleus: str) -> list[str]:
     total = slide.shape_px[0] * slide.shape_px[1] * slide.um**2 / 1e6
     cells = tissue * CELLS_PER_MM2
     regions = total * 1e6 / options.landscape.mask_um**2
-    gb = BASE_GB + (cells * BYTES_PER_CELL + regions * BYTES_PER_REGION_PIXEL) / 1e9
+    growing = max(cells * BYTES_PER_CELL, regions * BYTES_PER_REGION_PIXEL)
+    gb = BASE_GB + growing / 1e9
     megapixels = tissue / slide.um**2
     minutes = (START_SECONDS + megapixels * SECONDS_PER_MEGAPIXEL) / 60
     return [

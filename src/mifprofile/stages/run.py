@@ -37,6 +37,8 @@ PANEL_PART: dict[Stage, set[str]] = {
     "segment": {"nucleus", "membrane"},
     "measure": {"markers"},
 }
+# Options that cannot change a result.
+WITHOUT_EFFECT = {"block_px"}
 
 
 def run_all(job: Job, *, force: bool = False) -> None:
@@ -82,12 +84,15 @@ def _fingerprint(job: Job, stage: Stage) -> str:
     records = {name: job.results.read_record(name) for name in UPSTREAM[stage]}
     content = {
         "version": version("mifprofile"),
-        "options": getattr(job.options, stage).model_dump(mode="json"),
+        "options": getattr(job.options, stage).model_dump(
+            mode="json", exclude=WITHOUT_EFFECT
+        ),
         "panel": job.panel.model_dump(mode="json", include=PANEL_PART.get(stage)),
         "inputs": {name: slide_identity(path) for name, path in _inputs(job, stage)},
         "upstream": {n: r and r["fingerprint"] for n, r in records.items()},
     }
-    text = json.dumps(content, sort_keys=True)
+    # Unsorted: of the panel's phenotypes the first that fits wins.
+    text = json.dumps(content)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
