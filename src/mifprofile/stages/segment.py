@@ -186,7 +186,14 @@ def _nuclear_window(
     """Nuclear stain at the network's pixel size, tissue percentiles at 0 and 1."""
     y0, y1, x0, x1 = source_window(window, work.ratio, work.slide.shape_px)
     crop = np.asarray(work.slide.levels[0][work.nucleus, y0:y1, x0:x1], np.float32)
-    return work.scaled(resample(crop, (y0, x0), window, work.ratio))
+    tile = work.scaled(resample(crop, (y0, x0), window, work.ratio))
+    # Black beyond the slide's edge, as in training: an edge that is repeated, or
+    # mirrored, would join a cut nucleus to its own image.
+    for axis, (start, stop) in enumerate((window[:2], window[2:])):
+        places = np.arange(start, stop)
+        beyond = (places < 0) | (places >= work.flow_shape[1 + axis])
+        tile[(slice(None),) * axis + (beyond,)] = 0
+    return tile
 
 
 def _write_keys(
