@@ -1,6 +1,6 @@
 """Train the nuclear network until a deadline; resumable.
 
-Usage: python training/train.py --minutes 85 [--cache DIR] [--out DIR]
+Usage: python training/train.py --minutes 97 [--cache DIR] [--out DIR]
 """
 
 from __future__ import annotations

@@ -2,15 +2,12 @@ import functools
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.ndimage import distance_transform_edt
 
-from mifprofile.model import Panel
 from mifprofile.testing import (
-    DEMO_PANEL_YAML,
     MARKERS,
     Mixture,
     SynthOptions,
@@ -231,8 +228,7 @@ def test_wrong_options_are_refused(update, message):
         SynthOptions(**update)
 
 
-def test_demo_panel_fits_the_slide():
-    panel = Panel(**yaml.safe_load(DEMO_PANEL_YAML))
-    assert set(panel.channel_names) == set(SynthOptions().channel_names)
-    for name, marker in panel.markers.items():
+def test_demo_panel_fits_the_slide(demo_panel):
+    assert set(demo_panel.channel_names) == set(SynthOptions().channel_names)
+    for name, marker in demo_panel.markers.items():
         assert (marker.channel, marker.measure) == MARKERS[name][:2]
