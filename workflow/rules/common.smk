@@ -14,7 +14,9 @@ from snakemake.utils import validate
 def read_samples(path):
     """Sample sheet by ``sample_id``; all of it is text but the pixel size."""
     kinds = defaultdict(lambda: str, pixel_size_um=float)
-    table = pd.read_csv(path, sep="\t", comment="#", dtype=kinds)
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    comments = [i for i, line in enumerate(lines) if line.startswith("#")]
+    table = pd.read_csv(path, sep="\t", skiprows=comments, dtype=kinds)
     validate(table, "../schemas/samples.schema.json", set_default=False)
     return table.set_index("sample_id", verify_integrity=True)
 

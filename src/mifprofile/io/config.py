@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 import yaml
@@ -12,9 +13,6 @@ from pydantic import BaseModel, ValidationError
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -35,6 +33,14 @@ def read_options(path: Path | None) -> Options:
     return parse_options(
         {k: v for k, v in sections.items() if k not in {"samples", "results"}}, path
     )
+
+
+def read_workflow_path(path: Path, key: Literal["samples", "results"]) -> Path:
+    """Read one of the workflow's own keys from a config file; raises UsageError."""
+    value = _read_yaml(path).get(key)
+    if not isinstance(value, str):
+        raise UsageError(f"{path}: {key}: give a path, as in 'results: results'")
+    return Path(value)
 
 
 def parse_options(sections: dict[str, Any], source: Path | str) -> Options:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import dask.array as da
 import numpy as np
-import yaml
 
 from mifprofile.core.quality import area_mm2, tissue_mask
 from mifprofile.engines import load_segmenter
 from mifprofile.errors import MifprofileError, UsageError
-from mifprofile.io.config import read_options, read_panel, read_samples
+from mifprofile.io.config import (
+    read_options,
+    read_panel,
+    read_samples,
+    read_workflow_path,
+)
 from mifprofile.io.readers import open_slide
 from mifprofile.model import PLAUSIBLE_UM, nearest
 from mifprofile.options import Options, QualityOptions
@@ -122,8 +126,8 @@ def check_config(path: Path) -> str:
         problem but the first.
     """
     options = read_options(path)
-    samples = read_samples(Path(_workflow_key(path, "samples")))
-    _workflow_key(path, "results")
+    samples = read_samples(read_workflow_path(path, "samples"))
+    read_workflow_path(path, "results")
     found = _Findings()
     model = options.segment
     found.attempt(
@@ -133,13 +137,6 @@ def check_config(path: Path) -> str:
     for sample in samples:
         _check_sample(sample, options, found)
     return found.text()
-
-
-def _workflow_key(path: Path, key: str) -> str:
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    if not isinstance(content.get(key), str):
-        raise UsageError(f"{path}: {key}: give a path, as in 'results: results'")
-    return str(content[key])
 
 
 def _check_sample(sample: Sample, options: Options, found: _Findings) -> None:
