@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	-c envs/constraints.txt
-EXTRAS := cellpose,workflow,dev
+EXTRAS := cellpose,slurm,dev
 
 .PHONY: demo test lint bench clean
 
