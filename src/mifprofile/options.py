@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -141,16 +141,7 @@ Stage = Literal[
     "export",
     "report",
 ]
-STAGES: tuple[Stage, ...] = (
-    "ingest",
-    "quality",
-    "segment",
-    "measure",
-    "phenotype",
-    "landscape",
-    "export",
-    "report",
-)
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class Options(StageOptions):

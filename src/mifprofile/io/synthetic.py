@@ -12,6 +12,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
+from mifprofile.io._slide_store import halve
 from mifprofile.io.atomic import atomic_output, storage_errors
 from mifprofile.testing import TruthTally, synthetic_block
 
@@ -109,7 +110,7 @@ class _Spool:
         """Add a block of (c, y, x) pixels, and its share of the lower levels."""
         for level in range(len(self.shapes)):
             if level:
-                planes = _halved(planes)
+                planes = np.stack([halve(plane) for plane in planes])
             self._paste(level, y >> level, x >> level, planes)
 
     def tiles(self, level: int, plane: int) -> Iterator[bytes]:
@@ -184,19 +185,6 @@ def _blocks(shape: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
     for y in range(0, shape[0], BLOCK_PX):
         for x in range(0, shape[1], BLOCK_PX):
             yield y, x, min(BLOCK_PX, shape[0] - y), min(BLOCK_PX, shape[1] - x)
-
-
-def _halved(planes: NDArray[Any]) -> NDArray[Any]:
-    """Average 2 x 2 pixels; a last odd row or column counts double."""
-    odd = [(0, 0), *((0, n % 2) for n in planes.shape[1:])]
-    even = (
-        np.pad(planes, odd, mode="edge")
-        if planes.shape[1] % 2 + planes.shape[2] % 2
-        else planes
-    )
-    rows = even[:, ::2].astype(np.uint32) + even[:, 1::2]
-    mean = (rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2
-    return np.asarray(mean, dtype=planes.dtype)
 
 
 def _label_planes(block: SyntheticBlock) -> NDArray[np.uint32]:
