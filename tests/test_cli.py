@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -112,10 +113,10 @@ def test_an_unknown_key_in_the_config(fails, tmp_path, panel_path):
 
 
 def test_a_model_that_is_not_there(fails, finished, panel_path, tmp_path):
-    line = fails(
-        "segment", "--panel", panel_path, "-o", finished.results.folder, "--model",
-        tmp_path / "no.model",
-    )  # fmt: skip
+    out = tmp_path / "sample"
+    shutil.copytree(finished.results.folder, out, symlinks=True)
+    model = tmp_path / "no.model"
+    line = fails("segment", "--panel", panel_path, "-o", out, "--model", model)
     assert "no.model" in line
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import dask.array as da
 import numpy as np
 
-from mifprofile.core.quality import area_mm2, tissue_mask
+from mifprofile.core.quality import area_mm2
 from mifprofile.engines import load_segmenter
 from mifprofile.errors import MifprofileError, UsageError
 from mifprofile.io.config import (
@@ -22,6 +22,7 @@ from mifprofile.io.config import (
 from mifprofile.io.readers import open_slide
 from mifprofile.model import PLAUSIBLE_UM, nearest
 from mifprofile.options import Options, QualityOptions
+from mifprofile.stages.quality import find_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,14 +249,7 @@ def _rounded(value: float) -> str:
 
 def _tissue_mm2(slide: Slide, channel: str, options: QualityOptions) -> float:
     plane, um = _coarse(slide, channel, options.mask_um)
-    mask = tissue_mask(
-        plane,
-        um=um,
-        smooth_um=options.smooth_um,
-        close_um=options.close_um,
-        min_area_um2=options.min_area_um2,
-    )
-    return area_mm2(mask, um)
+    return area_mm2(find_tissue(plane, um, options), um)
 
 
 def _coarse(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mifprofile.io.results import Results
     from mifprofile.model import Slide
+    from mifprofile.options import QualityOptions
     from mifprofile.stages.job import Job
 
 TISSUE = "tissue"
@@ -26,13 +27,7 @@ def quality(job: Job) -> dict[str, Any]:
     options = job.options.quality
     slide = open_slide(job.results.slide)
     plane, um = coarse_plane(slide, job.panel.nucleus, options.mask_um)
-    mask = tissue_mask(
-        plane,
-        um=um,
-        smooth_um=options.smooth_um,
-        close_um=options.close_um,
-        min_area_um2=options.min_area_um2,
-    )
+    mask = find_tissue(plane, um, options)
     write_label_store(
         job.results.quality,
         {TISSUE: mask.astype(np.uint8)},
@@ -42,6 +37,19 @@ def quality(job: Job) -> dict[str, Any]:
     if not mask.any():
         job.say("  no tissue found: the landscape will hold states, not numbers")
     return {"tissue_mm2": area_mm2(mask, um), "mask_um": um}
+
+
+def find_tissue(
+    plane: NDArray[np.float32], um: float, options: QualityOptions
+) -> NDArray[np.bool_]:
+    """Tissue mask of a coarse nuclear plane with pixels of ``um``."""
+    return tissue_mask(
+        plane,
+        um=um,
+        smooth_um=options.smooth_um,
+        close_um=options.close_um,
+        min_area_um2=options.min_area_um2,
+    )
 
 
 def read_tissue(results: Results) -> tuple[NDArray[np.bool_], float]:
