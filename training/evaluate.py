@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
-MODEL = HERE.parent / "src" / "mifprofile" / "engines" / "models" / "nuclei.pt"
+MODEL = HERE.parent / "src" / "mifprofile" / "engines" / "models" / "embedded.pt"
 OVERLAPS = (0.5, 0.75)
 PART = 0.5
 MIN_SIZE_PX = 15

@@ -172,7 +172,7 @@ def keep(run: Run, folder: Path) -> None:
     }
     torch.save(state, folder / "checkpoint.tmp")
     (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
-    save_network(run.ema, folder / "nuclei.pt", METADATA | {"steps": run.step})
+    save_network(run.ema, folder / "embedded.pt", METADATA | {"steps": run.step})
 
 
 def train(run: Run, queue: Queue[Batch], budget_s: float, out: Path) -> None:

@@ -152,7 +152,7 @@ def test_model_of_another_kind_is_named(tmp_path, content):
 
 def test_embedded_model_finds_nuclei():
     """The shipped weights tell nuclei from background and flow into them."""
-    path = files("mifprofile.engines") / "models" / "nuclei.pt"
+    path = files("mifprofile.engines") / "models" / "embedded.pt"
     net, metadata = load_network(path)
     assert metadata["pixel_size_um"] == 0.5
     assert metadata["percentiles"] == [1.0, 99.8]

@@ -33,16 +33,17 @@ class NarrowSegmenter:
 
     def predict(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `mifprofile.engines.Segmenter.predict`."""
-        batch = torch.from_numpy(np.ascontiguousarray(tile, np.float32))[None, None]
+        batch = torch.zeros((1, self.net.inputs, *tile.shape))
+        batch[0, 0] = torch.from_numpy(np.ascontiguousarray(tile, np.float32))
         with torch.inference_mode():
-            out = self.net(batch.to(memory_format=torch.channels_last))[0].numpy()
+            out = self.net(batch.to(memory_format=torch.channels_last))[0, :3].numpy()
         out[:2] /= FLOW_SCALE
         return np.ascontiguousarray(out, np.float32)
 
 
 def embedded_segmenter() -> NarrowSegmenter:
     """Load the embedded nuclear model; needs no network connection."""
-    with as_file(files("mifprofile.engines") / "models" / "nuclei.pt") as path:
+    with as_file(files("mifprofile.engines") / "models" / "embedded.pt") as path:
         return narrow_segmenter(path, "embedded")
 
 

@@ -1,4 +1,4 @@
-"""The narrow Cellpose-type network of the embedded nuclear model."""
+"""The narrow Cellpose-type network of the embedded model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from mifprofile.errors import FormatError, MissingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = "mifprofile-narrow-1"
+FORMAT = "mifprofile-narrow-2"
 WIDTHS = (16, 32, 64, 128)
-N_OUTPUTS = 3
+# Nuclear stain and membrane in; flows and logit of nuclei, then of cells, out.
+INPUTS = 2
+OUTPUTS = 6
 WAY_OUT = "name another model, or reinstall mifprofile for the embedded one"
 
 
@@ -54,12 +56,14 @@ class _Stage(nn.Module):
 
 
 class NarrowNet(nn.Module):
-    """Residual U-Net of one channel in and Cellpose's three out, without style.
+    """Residual U-Net with three of Cellpose's outputs per object, without style.
 
     Parameters
     ----------
     widths : tuple of int
         Channels of each level, full resolution first.
+    inputs, outputs : int
+        Channels in and out.
 
     Notes
     -----
@@ -67,10 +71,15 @@ class NarrowNet(nn.Module):
     weights of either can be mapped into the other.
     """
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...] = WIDTHS,
+        inputs: int = INPUTS,
+        outputs: int = OUTPUTS,
+    ) -> None:
         super().__init__()
-        self.widths = tuple(widths)
-        inward = (1, *self.widths[:-1])
+        self.widths, self.inputs, self.outputs = tuple(widths), inputs, outputs
+        inward = (inputs, *self.widths[:-1])
         outward = (*self.widths[1:], self.widths[-1])
         pairs = zip(inward, self.widths, strict=True)
         self.down = nn.ModuleList(_Stage(n_in, n_out) for n_in, n_out in pairs)
@@ -79,7 +88,7 @@ class NarrowNet(nn.Module):
         self.output = nn.Sequential(
             nn.BatchNorm2d(self.widths[0], momentum=0.05),
             nn.ReLU(inplace=True),
-            nn.Conv2d(self.widths[0], N_OUTPUTS, 1),
+            nn.Conv2d(self.widths[0], outputs, 1),
         )
 
     @property
@@ -93,12 +102,13 @@ class NarrowNet(nn.Module):
         Parameters
         ----------
         x : torch.Tensor
-            (n, 1, y, x), normalised; y and x multiples of `stride_px`.
+            (n, inputs, y, x), normalised; y and x multiples of `stride_px`.
 
         Returns
         -------
         torch.Tensor
-            (n, 3, y, x): 5 · flow along y, 5 · flow along x, logit of being nucleus.
+            (n, outputs, y, x): 5 · flow along y, 5 · flow along x and the logit of
+            being inside, for each kind of object.
         """
         skips: list[torch.Tensor] = []
         for level, stage in enumerate(self.down):
@@ -128,6 +138,8 @@ def save_network(net: NarrowNet, path: Path | str, metadata: Mapping[str, Any]) 
     content = {
         "format": FORMAT,
         "widths": list(net.widths),
+        "inputs": net.inputs,
+        "outputs": net.outputs,
         "metadata": dict(metadata),
         "state": state,
     }
@@ -159,7 +171,8 @@ def load_network(path: Path | str) -> tuple[NarrowNet, dict[str, Any]]:
         raise MissingError(f"{path}: no such model file; {WAY_OUT}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        net = NarrowNet(tuple(content["widths"]))
+        shape = content["widths"], content["inputs"], content["outputs"]
+        net = NarrowNet(*shape)
         net.load_state_dict(content["state"])
         metadata = dict(content["metadata"])
     except (
