@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from render import Rng, blur, smooth_noise
+from imaging import Rng, blur, smooth_noise
+from membrane import membrane_image
 from samples import OUTSIDE, PERCENTILES, Image, Sample
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 CROP_PX = 224
 SCALE = (0.55, 1.45)
 FLOW_SCALE = 5.0
+NO_MEMBRANE = 0.35
 
 cv2.setNumThreads(1)
 
@@ -28,9 +30,9 @@ class Crop:
     Parameters
     ----------
     image : ndarray of float32
-        (y, x)
+        (2, y, x): nuclear stain and membrane; the membrane of some crops is 0.
     target : ndarray of float32
-        (4, y, x): 5 · flow y, 5 · flow x, nucleus or not, weight.
+        (8, y, x): 5 · flow y, 5 · flow x, inside or not, weight, of nuclei and cells.
     """
 
     image: Image
@@ -49,22 +51,44 @@ def draw(rng: Rng, sample: Sample, haze_of: Sample) -> Crop:
     """
     matrix, turn = _motion(rng, sample.image.shape)
     outside = _outside(sample.image, matrix)
-    image = _seen(sample, matrix)
-    labels = _warp(sample.labels.astype(np.float32), matrix, cv2.INTER_NEAREST)
-    nucleus = (labels > 0).astype(np.float32)
-    planes = [_warp(plane.astype(np.float32), matrix) for plane in sample.flows]
-    flow_y = (turn[1, 0] * planes[1] + turn[1, 1] * planes[0]) * nucleus
-    flow_x = (turn[0, 0] * planes[1] + turn[0, 1] * planes[0]) * nucleus
-    weight = _warp(sample.weight.astype(np.float32), matrix, cv2.INTER_NEAREST)
-    target = np.stack([FLOW_SCALE * flow_y, FLOW_SCALE * flow_x, nucleus, weight])
-    image = _brightened(rng, image, labels.astype(np.int32))
+    labels, nuclei = _target(matrix, turn, sample.labels, sample.flows, sample.weight)
+    whole = sample.cells, sample.cell_flows, sample.cell_weight
+    cells, around = _target(matrix, turn, *whole)
+    image = _brightened(rng, _seen(sample, matrix), labels)
     if rng.random() < 0.35:
         other, _ = _motion(rng, haze_of.image.shape)
         far = _seen(haze_of, other)
         image = image + rng.uniform(0.1, 0.5) * blur(far, rng.uniform(4, 14))
     if rng.random() < 0.5:
-        image = _mottled(rng, image, nucleus)
-    return Crop(np.where(outside, np.float32(0), spoiled(rng, image)), target)
+        image = _mottled(rng, image, nuclei[2])
+    if rng.random() < NO_MEMBRANE:
+        membrane = np.zeros_like(image)
+        around[3] = 0
+    else:
+        bleed = rng.uniform(0, 0.4) * (rng.random() < 0.3)
+        membrane = membrane_image(rng, cells, labels) + bleed * np.maximum(image, 0)
+        membrane = spoiled(rng, membrane)
+    both = np.stack([spoiled(rng, image), membrane])
+    both[:, outside] = 0
+    return Crop(both, np.concatenate([nuclei, around]))
+
+
+def _target(
+    matrix: Image,
+    turn: Image,
+    labels: NDArray[np.int32],
+    flows: NDArray[np.float16],
+    weight: NDArray[np.float16],
+) -> tuple[NDArray[np.int32], Image]:
+    """Labels of a crop, and what the loss compares: flows, inside or not, weight."""
+    ids = _warp(labels.astype(np.float32), matrix, cv2.INTER_NEAREST)
+    inside = (ids > 0).astype(np.float32)
+    planes = [_warp(plane.astype(np.float32), matrix) for plane in flows]
+    flow_y = (turn[1, 0] * planes[1] + turn[1, 1] * planes[0]) * inside
+    flow_x = (turn[0, 0] * planes[1] + turn[0, 1] * planes[0]) * inside
+    weights = _warp(weight.astype(np.float32), matrix, cv2.INTER_NEAREST)
+    target = np.stack([FLOW_SCALE * flow_y, FLOW_SCALE * flow_x, inside, weights])
+    return ids.astype(np.int32), target
 
 
 def _seen(sample: Sample, matrix: Image) -> Image:

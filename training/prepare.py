@@ -18,6 +18,7 @@ import tifffile
 from skimage import io
 from skimage.measure import label, regionprops
 
+from membrane import grown_cells
 from render import bank_of, collages, generated, layouts
 from samples import OUTSIDE, Image, Labels, Sample, make_sample, normalised
 
@@ -110,9 +111,11 @@ def png_samples(folder: Path, group: str, split: dict[str, str]) -> Iterator[Sam
         image, labels = rescaled(io.imread(path), labels, rng.uniform(*AREA_PX))
         if split[name] == "train":
             about = (f"{name}-framed", group, "train")
-            yield make_sample(about, *framed(image, labels))
+            wide, ids = framed(image, labels)
+            yield make_sample(about, wide, ids, grown_cells(rng, ids))
             image, labels = mirrored(image, labels)
-        yield make_sample((name, group, split[name]), image, labels)
+        about = (name, group, split[name])
+        yield make_sample(about, image, labels, grown_cells(rng, labels))
 
 
 def sound_labels(labels: Labels) -> tuple[Labels, NDArray[np.bool_]]:
@@ -141,6 +144,9 @@ def lung_samples(folder: Path) -> Iterator[Sample]:
         name = path.name.removesuffix("_binary_seg_maps.tif")
         out = name in HELD_OUT_LUNG
         labels, dropped = sound_labels(tifffile.imread(path, key=1).astype(np.int32))
+        around = tifffile.imread(path, key=2).astype(np.int32)
+        cells = np.where(np.isin(around, np.unique(labels)), around, labels)
+        cells = np.where(labels > 0, labels, cells).astype(np.int32)
         colours = io.imread(folder / f"{name}_composite_image.jpg").astype(np.float32)
         flows = None
         for i, bleed in enumerate(GREEN_BLEED[: 1 if out else None]):
@@ -148,7 +154,7 @@ def lung_samples(folder: Path) -> Iterator[Sample]:
             image = normalised(cv2.GaussianBlur(image, (0, 0), 0.5 + bleed))
             about = (f"{name}-{i}", "lung", "held_out" if out else "train")
             weight = lung_weight(image, labels, dropped)
-            sample = make_sample(about, image, labels, weight, flows)
+            sample = make_sample(about, image, labels, cells, weight, flows)
             flows = sample.flows
             yield sample
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from imaging import Rng, blur, depth_px, smooth_noise
+from membrane import grown_cells
 from samples import OUTSIDE, Image, Labels, Sample, make_sample, normalised
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ PATCH_AREA_PX = (50, 600)
 MAX_OVERLAP = 0.25
 COVERAGE = (0.3, 0.75)
 DEPTHS_PX = (0.6, 1.2, 2.2)
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -34,22 +35,6 @@ class Patch:
 
     light: Image
     mask: NDArray[np.bool_]
-
-
-def blur(image: Image, sigma_px: float) -> Image:
-    """Gaussian blur."""
-    out = cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigma_px)
-    return np.asarray(out, np.float32)
-
-
-def smooth_noise(rng: Rng, shape: tuple[int, ...], sigma_px: float) -> Image:
-    """Noise of unit variance and the given grain."""
-    step = max(1, int(sigma_px / 3))
-    small = (shape[0] // step + 2, shape[1] // step + 2)
-    noise = blur(rng.standard_normal(small).astype(np.float32), sigma_px / step)
-    size = (shape[1], shape[0])
-    full = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(full / full.std(), np.float32)
 
 
 def painted(rng: Rng, labels: Labels) -> Image:
@@ -86,21 +71,13 @@ def _light(rng: Rng, labels: Labels) -> Image:
     brightness = np.exp(rng.uniform(0.25, 0.6) * rng.standard_normal(n))
     rim = np.maximum(rng.normal(rng.uniform(-0.2, 0.6), 0.3, n), -0.5)
     dome = rng.uniform(0.5, 3.5, n)
-    depth_px = _depth_px(labels)
+    depth = depth_px(labels)
     texture = 1 + rng.uniform(0.05, 0.25) * smooth_noise(rng, labels.shape, 1.2)
     texture += rng.uniform(0.05, 0.2) * smooth_noise(rng, labels.shape, 2.5)
     light = brightness[labels] * region * np.maximum(texture, 0.2)
-    light *= 1 + rim[labels] * np.exp(-depth_px / 1.5)
-    light *= 1 - np.exp(-(depth_px + 0.5) / dome[labels])
+    light *= 1 + rim[labels] * np.exp(-depth / 1.5)
+    light *= 1 - np.exp(-(depth + 0.5) / dome[labels])
     return np.where(labels > 0, light, 0).astype(np.float32)
-
-
-def _depth_px(labels: Labels) -> Image:
-    edge = np.zeros(labels.shape, bool)
-    edge[:-1] |= labels[:-1] != labels[1:]
-    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    inside = ((labels > 0) & ~edge).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5), np.float32)
 
 
 def rounded(labels: Labels) -> Labels:
@@ -116,7 +93,10 @@ def layouts(fields: Sequence[Sample], rng: Rng) -> Iterator[Sample]:
         flows = None
         for i in range(RENDERS if field.split == "train" else 1):
             about = (f"{field.name}-{i}", "layout", field.split)
-            sample = make_sample(about, painted(rng, labels), labels, flows=flows)
+            cells = np.where(labels > 0, labels, field.cells)
+            cells = grown_cells(rng, labels) if i else cells.astype(np.int32)
+            image = painted(rng, labels)
+            sample = make_sample(about, image, labels, cells, flows=flows)
             flows = sample.flows
             yield sample
 
@@ -155,7 +135,8 @@ def collages(bank: Sequence[Patch], rng: Rng) -> Iterator[Sample]:
     """Crowd real nuclei together, overlapping, at several depths."""
     for i in range(N_COLLAGES):
         image, labels = collage(bank, rng)
-        yield make_sample((f"{i:03d}", "collage", "train"), image, labels)
+        cells = grown_cells(rng, labels)
+        yield make_sample((f"{i:03d}", "collage", "train"), image, labels, cells)
 
 
 def collage(bank: Sequence[Patch], rng: Rng) -> tuple[Image, Labels]:
@@ -221,4 +202,6 @@ def generated(rng: Rng) -> Iterator[Sample]:
         crowding = float(rng.uniform(0.3, 1.0))
         image, labels = nuclei_field(rng, (SIZE_PX, SIZE_PX), 0.5, crowding)
         about = (f"{i:03d}", "generated", "train")
-        yield make_sample(about, normalised(image), labels.astype(np.int32))
+        nuclei = labels.astype(np.int32)
+        cells = grown_cells(rng, nuclei)
+        yield make_sample(about, normalised(image), nuclei, cells)

@@ -21,6 +21,7 @@ CONTACT_WEIGHT = 2.0
 TILE_PX = 467
 UNCUT_PX = 700
 OUTSIDE = -9.0
+MAPS = ("labels", "flows", "weight", "cells", "cell_flows", "cell_weight")
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -36,11 +37,13 @@ class Sample:
     image : ndarray of float32
         (y, x); 0 and 1 at the image's percentiles, `OUTSIDE` beyond its edges.
     labels : ndarray of int32
-        (y, x)
+        (y, x): nuclei.
     flows : ndarray of float16
         (2, y, x): along y and along x, of length 1 inside nuclei.
     weight : ndarray of float16
         (y, x): weight of the pixel in the loss.
+    cells, cell_flows, cell_weight : ndarray
+        The same of whole cells, numbered as their nuclei are.
     """
 
     name: str
@@ -50,6 +53,9 @@ class Sample:
     labels: Labels
     flows: NDArray[np.float16]
     weight: NDArray[np.float16]
+    cells: Labels
+    cell_flows: NDArray[np.float16]
+    cell_weight: NDArray[np.float16]
 
     @property
     def n_nuclei(self) -> int:
@@ -62,9 +68,7 @@ class Sample:
             folder / f"{self.group}-{self.name}.npz",
             about=np.array([self.name, self.group, self.split]),
             image=self.image.astype(np.float16),
-            labels=self.labels,
-            flows=self.flows,
-            weight=self.weight,
+            **{name: getattr(self, name) for name in MAPS},
         )
 
     @classmethod
@@ -73,8 +77,7 @@ class Sample:
         with np.load(path) as store:
             name, group, split = (str(text) for text in store["about"])
             image = store["image"].astype(np.float32)
-            arrays = store["labels"], store["flows"], store["weight"]
-        return cls(name, group, split, image, *arrays)
+            return cls(name, group, split, image, *(store[name] for name in MAPS))
 
     def tiles(self) -> Iterator[Sample]:
         """Cut a large sample into pieces, so that drawing crops stays cheap."""
@@ -85,13 +88,8 @@ class Sample:
         for y in range(0, height - TILE_PX // 2, TILE_PX):
             for x in range(0, width - TILE_PX // 2, TILE_PX):
                 at = (..., slice(y, y + TILE_PX), slice(x, x + TILE_PX))
-                yield replace(
-                    self,
-                    image=self.image[at].copy(),
-                    labels=self.labels[at].copy(),
-                    flows=self.flows[at].copy(),
-                    weight=self.weight[at].copy(),
-                )
+                parts = {n: getattr(self, n)[at].copy() for n in ("image", *MAPS)}
+                yield replace(self, **parts)
 
 
 def load_samples(folder: Path, split: str) -> list[Sample]:
@@ -128,6 +126,7 @@ def make_sample(
     about: tuple[str, str, str],
     image: Image,
     labels: Labels,
+    cells: Labels,
     weight: NDArray[np.float32] | None = None,
     flows: NDArray[np.float16] | None = None,
 ) -> Sample:
@@ -137,12 +136,15 @@ def make_sample(
     ----------
     about : tuple of str
         Name, group and split.
-    image, labels : ndarray
+    image, labels, cells : ndarray
     weight : ndarray, optional
         Multiplied into the contact weights.
     flows : ndarray, optional
-        Computed from the labels if not given.
+        Of the nuclei; computed from the labels if not given.
     """
-    weights = contact_weight(labels) * (1 if weight is None else weight)
+    trust = np.float32(1) if weight is None else weight
+    weights = [(contact_weight(m) * trust).astype(np.float16) for m in (labels, cells)]
     flows = flows_of(labels) if flows is None else flows
-    return Sample(*about, image, labels, flows, weights.astype(np.float16))
+    return Sample(
+        *about, image, labels, flows, weights[0], cells, flows_of(cells), weights[1]
+    )

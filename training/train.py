@@ -1,4 +1,4 @@
-"""Train the nuclear network until a deadline; resumable.
+"""Train the network until a deadline; resumable.
 
 Usage: python training/train.py --minutes 97 [--cache DIR] [--out DIR]
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 BATCH = 8
-MAX_RATE = 3e-3
+MAX_RATE = 2e-3
 WARM_UP = 0.08
 WEIGHT_DECAY = 1e-4
 CLIP_NORM = 5.0
@@ -46,10 +46,10 @@ SHARES = {
     "generated": 0.09,
 }
 METADATA = {
-    "name": "nuclei",
+    "name": "embedded",
     "pixel_size_um": 0.5,
     "percentiles": list(PERCENTILES),
-    "outputs": ["5 * flow y", "5 * flow x", "cell probability logit"],
+    "outputs": ["5 * flow y", "5 * flow x", "logit", "the same of whole cells"],
     "cellprob_threshold": 0.0,
     "flow_threshold": 0.4,
 }
@@ -89,19 +89,29 @@ def feed(cache: Path, seed: int, queue: Queue[Batch]) -> None:
     while True:
         picks = rng.choice(len(samples), (BATCH, 2), p=chance)
         crops = [draw(rng, samples[i], samples[j]) for i, j in picks]
-        images = np.stack([crop.image for crop in crops])[:, None]
+        images = np.stack([crop.image for crop in crops])
         queue.put((images, np.stack([crop.target for crop in crops])))
 
 
 def loss_of(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cellpose's loss, weighted: half the squared flow error, and cross entropy."""
+    """Cellpose's loss, weighted: half the squared flow error, and cross entropy.
+
+    Nuclei and cells count alike.
+    """
+    outputs, targets = prediction.chunk(2, 1), target.chunk(2, 1)
+    losses = [_one_loss(o, t) for o, t in zip(outputs, targets, strict=True)]
+    return torch.stack(losses).sum()
+
+
+def _one_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     weight = target[:, 3:]
     flow = functional.mse_loss(prediction[:, :2], target[:, :2], reduction="none")
     logit = prediction[:, 2:]
     entropy = functional.binary_cross_entropy_with_logits(
         logit, target[:, 2:3], reduction="none"
     )
-    return ((0.5 * flow.mean(1, keepdim=True) + entropy) * weight).sum() / weight.sum()
+    total = ((0.5 * flow.mean(1, keepdim=True) + entropy) * weight).sum()
+    return total / weight.sum().clamp(min=1)
 
 
 def rate(fraction: float) -> float:

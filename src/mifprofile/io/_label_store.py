@@ -1,4 +1,4 @@
-"""Label images and scratch arrays as zarr stores."""
+"""Label images as zarr stores."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import zarr
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs import ZstdCodec
 
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io import _ngff
-from mifprofile.io.atomic import atomic_output, storage_errors, temporary_sibling
+from mifprofile.io.atomic import atomic_output
 from mifprofile.model import PixelSize
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 CHUNK_PX = 1024
-_scratch_number = itertools.count()
 
 
 class LabelPyramid(NamedTuple):
@@ -81,11 +80,12 @@ def label_store(
         The disk is full, read-only or failing; nothing is left under `path`.
     """
     with atomic_output(path) as partial:
-        arrays = create_label_store(
+        create_label_store(
             partial, names, shape_px, pixel_size, origin_um=origin_um, dtype=dtype
         )
-        yield arrays
-        write_label_pyramid(partial)
+        yield {name: open_label_array(partial, name) for name in names}
+        for name in names:
+            _thin(partial, name)
 
 
 def write_label_store(
@@ -115,48 +115,62 @@ def create_label_store(
     names: Sequence[str],
     shape_px: tuple[int, int],
     pixel_size: PixelSize | None,
-    chunk_px: int = CHUNK_PX,
     *,
     origin_um: tuple[float, float] = (0.0, 0.0),
     dtype: DTypeLike = np.uint32,
-) -> dict[str, zarr.Array[Any]]:
-    """Make a store of empty label images (y, x) at full resolution only.
+) -> None:
+    """Make a store of empty label pyramids (y, x).
 
-    Writers that keep to whole chunks of `chunk_px` need no lock. `label_store` does the
-    same under a temporary name, and adds the pyramids.
+    Writers that keep to whole chunks of `CHUNK_PX` need no lock. They fill the full
+    resolution through `open_label_array` and then, level by level, the coarser ones
+    with `thin_labels`. `label_store` does all of it in one process.
     """
     root = zarr.create_group(path, zarr_format=3)
     root.update_attributes({"ome": {"version": _ngff.VERSION, "labels": list(names)}})
-    arrays = {}
+    shapes = pyramid_shapes(shape_px)
     for name in names:
-        scales = _ngff.multiscales(name, "yx", 1, pixel_size, origin_um)
-        group = root.create_group(
-            name,
-            attributes={
-                "ome": {
-                    "version": _ngff.VERSION,
-                    "multiscales": scales,
-                    "image-label": {"version": _ngff.VERSION},
-                }
-            },
-        )
-        arrays[name] = _create(group, 0, shape_px, np.dtype(dtype), chunk_px)
-    return arrays
+        scales = _ngff.multiscales(name, "yx", len(shapes), pixel_size, origin_um)
+        ome = {
+            "version": _ngff.VERSION,
+            "multiscales": scales,
+            "image-label": {"version": _ngff.VERSION},
+        }
+        group = root.create_group(name, attributes={"ome": ome})
+        for level, shape in enumerate(shapes):
+            _create(group, level, shape, np.dtype(dtype))
 
 
-def write_label_pyramid(path: str | Path) -> None:
-    """Add coarser levels to each image of a label store: every second pixel."""
-    root = zarr.open_group(path, mode="r+")
-    for _, group in root.groups():
-        fine = _array(group, "0")
-        shapes = _ngff.pyramid_shapes((fine.shape[0], fine.shape[1]), None)
-        for level, shape in enumerate(shapes[1:], 1):
-            coarse = _create(group, level, shape, fine.dtype, fine.chunks[0])
-            _thin(fine, coarse)
-            fine = coarse
-        ome = _ngff.attributes(group)
-        ome["multiscales"] = _ngff.deepen(ome["multiscales"], len(shapes))
-        group.update_attributes({"ome": ome})
+def pyramid_shapes(shape_px: tuple[int, int]) -> list[tuple[int, int]]:
+    """(height, width) of each level of a label pyramid."""
+    return _ngff.pyramid_shapes(shape_px, None)
+
+
+def open_label_array(
+    path: str | Path, name: str, level: int = 0
+) -> zarr.Array[Any]:
+    """Open one level of a label image for reading and writing."""
+    return zarr.open_array(Path(path) / name / str(level), mode="r+")
+
+
+def thin_labels(
+    path: str | Path, name: str, level: int, window: tuple[slice, slice]
+) -> None:
+    """Fill part of a coarser level with every second pixel of the level before.
+
+    Parameters
+    ----------
+    path : str or Path
+    name : str
+    level : int
+        1 or more.
+    window : tuple of slice
+        (rows, columns) of the coarser level; whole chunks.
+    """
+    fine = open_label_array(path, name, level - 1)
+    rows, cols = (slice(2 * s.start, 2 * s.stop) for s in window)
+    block = np.asarray(fine[rows, cols])[::2, ::2]
+    if block.any():
+        open_label_array(path, name, level)[window] = block
 
 
 def open_label_store(path: str | Path) -> dict[str, LabelPyramid]:
@@ -185,57 +199,28 @@ def open_label_store(path: str | Path) -> dict[str, LabelPyramid]:
         ) from error
 
 
-@contextmanager
-def scratch_array(
-    folder: str | Path,
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    dtype: DTypeLike,
-) -> Iterator[zarr.Array[Any]]:
-    """Yield a zarr array in `folder`, zero at first, that is removed at the end.
-
-    It lies on disk, lightly compressed, under a name that a later run recognises as a
-    dead one's leftover.
-    """
-    path = Path(folder) / f"scratch-{next(_scratch_number)}"
-    with storage_errors(folder), temporary_sibling(path) as store:
-        yield zarr.create_array(
-            store,
-            shape=shape,
-            chunks=chunks,
-            dtype=dtype,
-            compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
-            config={"write_empty_chunks": True},
-        )
-
-
 def _create(
-    group: zarr.Group,
-    level: int,
-    shape: tuple[int, int],
-    dtype: np.dtype[Any],
-    chunk_px: int,
-) -> zarr.Array[Any]:
-    return group.create_array(
+    group: zarr.Group, level: int, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> None:
+    group.create_array(
         str(level),
         shape=shape,
-        chunks=(chunk_px, chunk_px),
+        chunks=(CHUNK_PX, CHUNK_PX),
         dtype=dtype,
         # Labels pack 20 times better without blosc's shuffle.
         compressors=ZstdCodec(level=1),
         dimension_names=("y", "x"),
-        config={"write_empty_chunks": True},
     )
 
 
-def _thin(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> None:
-    """Write every second pixel of `fine` to `coarse`, chunk by chunk."""
-    step = coarse.chunks[0]
-    height, width = coarse.shape
-    for y, x in itertools.product(range(0, height, step), range(0, width, step)):
-        block = np.asarray(fine[2 * y : 2 * (y + step), 2 * x : 2 * (x + step)])
-        if block.any():
-            coarse[y : y + step, x : x + step] = block[::2, ::2]
+def _thin(path: Path, name: str) -> None:
+    """Fill every coarser level, chunk by chunk."""
+    shapes = pyramid_shapes(open_label_array(path, name).shape)
+    for level, (height, width) in enumerate(shapes[1:], start=1):
+        corners = itertools.product(range(0, height, CHUNK_PX), range(0, width, CHUNK_PX))
+        for y, x in corners:
+            rows = slice(y, min(y + CHUNK_PX, height))
+            thin_labels(path, name, level, (rows, slice(x, min(x + CHUNK_PX, width))))
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:

@@ -58,14 +58,6 @@ def multiscales(
     ]
 
 
-def deepen(scales: Sequence[Mapping[str, Any]], levels: int) -> list[dict[str, Any]]:
-    """Describe the same image with more levels."""
-    first = scales[0]
-    edges, origin_um = place_um(first) or (None, (0.0, 0.0))
-    size = None if edges is None else PixelSize(*edges)
-    return multiscales(first["name"], axes_of(first), levels, size, origin_um)
-
-
 def channels(
     names: Sequence[str], largest: float, windows: Sequence[Pair]
 ) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
     """
     with storage_errors(path), temporary_sibling(path) as partial:
         yield partial
-        _replace(partial, Path(path))
+        replace(partial, Path(path))
 
 
 @contextmanager
@@ -76,13 +76,13 @@ def storage_errors(path: str | Path) -> Iterator[None]:
         raise StorageError(f"{path}: {_WAY_OUT[error.errno]}") from error
 
 
-def _replace(partial: Path, final: Path) -> None:
-    """Rename `partial` to `final`, whatever lies there."""
+def replace(partial: Path, final: Path) -> None:
+    """Rename `partial` to `final`, whatever lies there; both on one file system."""
     if not final.is_dir() and not final.is_symlink():
         partial.replace(final)
         return
     # A folder cannot be renamed over a full one, so the old one steps aside.
-    old = final.with_name(f"{partial.name}-old")
+    old = final.with_name(f"{final.name}.partial-{os.getpid()}-old")
     final.rename(old)
     partial.rename(final)
     _remove(old)

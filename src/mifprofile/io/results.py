@@ -114,6 +114,10 @@ class Results:
         """Where a stage's record lies."""
         return self.folder / "provenance" / f"{stage}.json"
 
+    def scratch(self, stage: Stage) -> Path:
+        """Where a stage keeps what it has done so far."""
+        return self.folder / f"{stage}.unfinished"
+
     def read_record(self, stage: Stage) -> dict[str, Any] | None:
         """Record of a stage that has finished, else None."""
         path = self.record_path(stage)

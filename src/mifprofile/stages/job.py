@@ -11,7 +11,7 @@ from tqdm import tqdm
 from mifprofile.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mifprofile.io.results import Results
@@ -34,6 +34,10 @@ class Job:
         The input file; only `ingest` reads it.
     gates, nuclei, cells : Path or None
         Thresholds and masks made elsewhere, instead of our own.
+    workers : int
+        Processes that share the work; 1 is this one alone.
+    scheduler : str or None
+        Address of a running dask scheduler, instead.
     quiet : bool
         Show no progress.
     """
@@ -45,6 +49,8 @@ class Job:
     gates: Path | None = None
     nuclei: Path | None = None
     cells: Path | None = None
+    workers: int = 1
+    scheduler: str | None = None
     quiet: bool = False
 
     def say(self, line: str) -> None:
@@ -52,18 +58,23 @@ class Job:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 
-    def track(self, items: Sequence[ItemT], what: str) -> Iterator[ItemT]:
+    def track(
+        self, items: Iterable[ItemT], what: str, total: int
+    ) -> Iterator[ItemT]:
         """Yield items and show progress, in plain lines if there is no terminal."""
         if self.quiet:
             yield from items
         elif sys.stderr.isatty():
-            yield from tqdm(items, desc=f"  {what}", leave=False, unit="block")
+            bar = {"desc": f"  {what}", "leave": False, "unit": "block"}
+            yield from tqdm(items, total=total, **bar)
         else:
-            yield from self._lines(items, what)
+            yield from self._lines(items, what, total)
 
-    def _lines(self, items: Sequence[ItemT], what: str) -> Iterator[ItemT]:
+    def _lines(
+        self, items: Iterable[ItemT], what: str, total: int
+    ) -> Iterator[ItemT]:
         for done, item in enumerate(items, start=1):
             yield item
             # Ten lines per pass keep a cluster's log readable.
-            if len(items) >= 10 and done % (len(items) // 10) == 0:
-                self.say(f"  {what}: {done}/{len(items)}")
+            if total >= 10 and done % (total // 10) == 0:
+                self.say(f"  {what}: {done}/{total}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mifprofile.errors import UsageError
 from mifprofile.io.atomic import storage_errors
 from mifprofile.io.results import slide_identity
+from mifprofile.io.store import Scratch
 from mifprofile.options import STAGES, Stage
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
         _refuse_other_slide(job)
     for before in UPSTREAM[stage]:
         job.results.require(before)
-    fingerprint = _fingerprint(job, stage)
+    fingerprint = fingerprint_of(job, stage)
     if not force and _holds(job, stage, fingerprint):
         job.say(f"{stage}: up to date")
         return
@@ -64,6 +65,7 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
         facts = _function(stage)(job)
     seconds = time.time() - started
     job.results.write_record(stage, _record(job, stage, fingerprint, seconds, facts))
+    Scratch(job.results.scratch(stage)).remove()
     job.say(f"{stage}: done in {seconds:.1f} s")
 
 
@@ -80,7 +82,7 @@ def _holds(job: Job, stage: Stage, fingerprint: str) -> bool:
     return there and record is not None and record["fingerprint"] == fingerprint
 
 
-def _fingerprint(job: Job, stage: Stage) -> str:
+def fingerprint_of(job: Job, stage: Stage) -> str:
     records = {name: job.results.read_record(name) for name in UPSTREAM[stage]}
     content = {
         "version": version("mifprofile"),

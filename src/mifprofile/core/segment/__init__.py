@@ -1,6 +1,7 @@
 """From network flows to nuclei and cells, the same whatever the block."""
 
 from mifprofile.core.segment.cells import expand_nuclei, reach_px
+from mifprofile.core.segment.claims import claim_cells, claim_reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, plan_blocks
 from mifprofile.core.segment.nuclei import (
@@ -14,8 +15,14 @@ from mifprofile.core.segment.objects import (
     keep_largest_piece,
 )
 from mifprofile.core.segment.resample import resample, source_window
+from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, seam
 
 __all__ = [
+    "STRAIGHT_UM",
+    "Seam",
+    "claim_cells",
+    "claim_reach_px",
+    "seam",
     "Block",
     "NucleusRules",
     "expand_nuclei",

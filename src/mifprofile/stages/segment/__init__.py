@@ -1,0 +1,92 @@
+"""``slide.zarr`` and tissue mask → ``labels.zarr``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mifprofile.engines import load_segmenter
+from mifprofile.stages.masks import import_masks
+from mifprofile.stages.segment.plan import make_plan
+from mifprofile.stages.segment.tasks import (
+    finish,
+    number_cells,
+    prepare,
+    run_network,
+    segment_block,
+    thin,
+    write_block,
+)
+from mifprofile.stages.workers import open_workers
+
+if TYPE_CHECKING:
+    from mifprofile.stages.job import Job
+    from mifprofile.stages.segment.plan import SegmentPlan
+    from mifprofile.stages.workers import Task, Workers
+
+
+def segment(job: Job) -> dict[str, Any]:
+    """Find nuclei and cells, or take them from masks made elsewhere.
+
+    Work is cut into tasks that talk through files alone: network tiles, blocks of cells,
+    blocks of labels. What a task has finished stays when a run is killed, and the next
+    run goes on from there.
+    """
+    if job.nuclei is not None or job.cells is not None:
+        return import_masks(job)
+    options = job.options.segment
+    with open_workers(options.workers, options.scheduler) as workers:
+        segmenter = load_segmenter(
+            options.model, options.diameter_um, options.precision, workers.threads
+        )
+        plan = make_plan(job, segmenter, workers.threads)
+        prepare(plan)
+        cells = _find(job, plan, workers)
+        seams = _write(job, plan, workers)
+        finish(plan)
+    return {
+        "cells": cells,
+        "model": segmenter.name,
+        "model_um": segmenter.um,
+        "precision": segmenter.precision,
+        "device": segmenter.device,
+        "whole_cells": plan.whole_cells,
+        "scale": plan.ratio,
+        "nucleus_percentiles": [float(v) for v in plan.nucleus_range],
+        "membrane_percentiles": [[float(v) for v in m[1:]] for m in plan.membrane],
+        "seams": seams,
+    }
+
+
+def _find(job: Job, plan: SegmentPlan, workers: Workers) -> int:
+    """Run the network and find the cells of each block as soon as it can be done."""
+    shared = workers.share(plan)
+    tiles: dict[tuple[int, int], Task] = {}
+    tasks: list[Task] = []
+    for batch in plan.tile_batches:
+        task = workers.submit(run_network, shared, batch, lane="network")
+        tiles |= dict.fromkeys(batch, task)
+    for block in plan.blocks:
+        needed = {id(t): t for at in plan.tiles_below(block) if (t := tiles.get(at))}
+        tasks.append(
+            workers.submit(segment_block, shared, block, after=list(needed.values()))
+        )
+    for _ in job.track(workers.completed(tasks), "cells", len(tasks)):
+        pass
+    return number_cells(plan)
+
+
+def _write(job: Job, plan: SegmentPlan, workers: Workers) -> dict[str, Any]:
+    """Number the cells in raster order, and look at the seams."""
+    shared = workers.share(plan)
+    tasks = [workers.submit(write_block, shared, b) for b in plan.label_blocks]
+    found = list(job.track(workers.completed(tasks), "labels", len(tasks)))
+    for level, blocks in enumerate(plan.coarse_blocks, start=1):
+        coarser = [workers.submit(thin, shared, level, b) for b in blocks]
+        for _ in workers.completed(coarser):
+            pass
+    names = ("block_lines", "elsewhere")
+    sums = [[sum(column) for column in zip(*f, strict=True)] for f in zip(*found, strict=True)]
+    return {
+        name: {"cells": total[0], "straight": total[1]}
+        for name, total in zip(names, sums or [[0, 0], [0, 0]], strict=True)
+    }
