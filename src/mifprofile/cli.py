@@ -88,9 +88,24 @@ GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by ha
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the work.",
+)
+SCHEDULER = click.option(
+    "--scheduler", metavar="ADDRESS", help="A running dask scheduler, instead."
+)
+PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["auto", "int8", "float32", "bfloat16"]),
+    help="What the network computes in; auto takes the fastest that is there.",
+)
 STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
     "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
-    "segment": (MODEL, NUCLEI, CELLS, BLOCK),
+    "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
     "phenotype": (GATES,),
 }
 
@@ -115,7 +130,10 @@ def _add_stage(stage: Stage) -> None:
 @NUCLEI
 @CELLS
 @GATES
+@PRECISION
 @BLOCK
+@WORKERS
+@SCHEDULER
 def run(**given: Any) -> None:
     """All stages on one slide; what is up to date is kept."""
     from mifprofile.stages import run_all
@@ -181,7 +199,9 @@ def _job(**given: Any) -> Job:
     options = read_options(given["config"])
     overrides = {
         "ingest": {"pixel_size_um": given.get("pixel_size")},
-        "segment": {"model": given.get("model"), "block_px": given.get("block_px")},
+        "segment": {
+            name: given.get(name) for name in ("model", "precision", "block_px")
+        },
     }
     return Job(
         results=Results(given["out"]),
@@ -191,6 +211,8 @@ def _job(**given: Any) -> Job:
         gates=given.get("gates"),
         nuclei=given.get("nuclei"),
         cells=given.get("cells"),
+        workers=given.get("workers", 1),
+        scheduler=given.get("scheduler"),
         quiet=given["quiet"],
     )
 

@@ -145,9 +145,7 @@ def pyramid_shapes(shape_px: tuple[int, int]) -> list[tuple[int, int]]:
     return _ngff.pyramid_shapes(shape_px, None)
 
 
-def open_label_array(
-    path: str | Path, name: str, level: int = 0
-) -> zarr.Array[Any]:
+def open_label_array(path: str | Path, name: str, level: int = 0) -> zarr.Array[Any]:
     """Open one level of a label image for reading and writing."""
     return zarr.open_array(Path(path) / name / str(level), mode="r+")
 
@@ -215,9 +213,12 @@ def _create(
 
 def _thin(path: Path, name: str) -> None:
     """Fill every coarser level, chunk by chunk."""
-    shapes = pyramid_shapes(open_label_array(path, name).shape)
+    full = open_label_array(path, name).shape
+    shapes = pyramid_shapes((full[0], full[1]))
     for level, (height, width) in enumerate(shapes[1:], start=1):
-        corners = itertools.product(range(0, height, CHUNK_PX), range(0, width, CHUNK_PX))
+        corners = itertools.product(
+            range(0, height, CHUNK_PX), range(0, width, CHUNK_PX)
+        )
         for y, x in corners:
             rows = slice(y, min(y + CHUNK_PX, height))
             thin_labels(path, name, level, (rows, slice(x, min(x + CHUNK_PX, width))))

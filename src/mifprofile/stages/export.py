@@ -64,7 +64,7 @@ def _features(job: Job, cells: pd.DataFrame, um: float) -> Iterator[dict[str, An
     rows, cols = ((cells[c] / um).astype(int) for c in ("y_um", "x_um"))
     colours = phenotype_colours(job.panel)
     blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(HALO_UM / um))
-    for block in job.track(blocks, "outlines"):
+    for block in job.track(blocks, "outlines", len(blocks)):
         y0, y1, x0, x1 = block.core
         mine = cells[(rows >= y0) & (rows < y1) & (cols >= x0) & (cols < x1)]
         if mine.empty:

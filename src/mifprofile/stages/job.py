@@ -58,21 +58,18 @@ class Job:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 
-    def track(
-        self, items: Iterable[ItemT], what: str, total: int
-    ) -> Iterator[ItemT]:
+    def track(self, items: Iterable[ItemT], what: str, total: int) -> Iterator[ItemT]:
         """Yield items and show progress, in plain lines if there is no terminal."""
         if self.quiet:
             yield from items
         elif sys.stderr.isatty():
-            bar = {"desc": f"  {what}", "leave": False, "unit": "block"}
-            yield from tqdm(items, total=total, **bar)
+            yield from tqdm(
+                items, desc=f"  {what}", total=total, leave=False, unit="block"
+            )
         else:
             yield from self._lines(items, what, total)
 
-    def _lines(
-        self, items: Iterable[ItemT], what: str, total: int
-    ) -> Iterator[ItemT]:
+    def _lines(self, items: Iterable[ItemT], what: str, total: int) -> Iterator[ItemT]:
         for done, item in enumerate(items, start=1):
             yield item
             # Ten lines per pass keep a cluster's log readable.

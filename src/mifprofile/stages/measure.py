@@ -33,7 +33,7 @@ def measure(job: Job) -> dict[str, Any]:
     blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(np.ceil(membrane_px)) + 1)
     parts = [
         _sum(slide, list(channels.values()), nuclei, cells, block, membrane_px)
-        for block in job.track(blocks, "cells")
+        for block in job.track(blocks, "cells", len(blocks))
     ]
     table = cell_table(add_blocks(parts, len(channels)), list(channels), slide.um)
     write_table(table, job.results.measurements)

@@ -83,6 +83,7 @@ def _holds(job: Job, stage: Stage, fingerprint: str) -> bool:
 
 
 def fingerprint_of(job: Job, stage: Stage) -> str:
+    """Digest of all that a stage's result depends on."""
     records = {name: job.results.read_record(name) for name in UPSTREAM[stage]}
     content = {
         "version": version("mifprofile"),

@@ -15,16 +15,16 @@ from mifprofile.core.segment.objects import (
     keep_largest_piece,
 )
 from mifprofile.core.segment.resample import resample, source_window
-from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, seam
+from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, block_seams
 
 __all__ = [
     "STRAIGHT_UM",
-    "Seam",
-    "claim_cells",
-    "claim_reach_px",
-    "seam",
     "Block",
     "NucleusRules",
+    "Seam",
+    "block_seams",
+    "claim_cells",
+    "claim_reach_px",
     "expand_nuclei",
     "fill_holes",
     "flow_errors",

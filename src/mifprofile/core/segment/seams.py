@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mifprofile.core.segment.grid import Block
+
 # An outline that follows a line for this long was cut along it.
 STRAIGHT_UM = 6.0
 
@@ -29,6 +31,40 @@ class Seam(NamedTuple):
     def share(self) -> float:
         """Straight ones among all; NaN without any."""
         return self.straight / self.cells if self.cells else float("nan")
+
+
+def block_seams(
+    labels: NDArray[np.uint32],
+    block: Block,
+    *,
+    first_px: int,
+    every_px: int,
+    straight_px: int,
+) -> Seam:
+    """Look along all lines of a grid that cross a block.
+
+    Parameters
+    ----------
+    labels : (h, w) uint32 array
+        Of the block's core and at least one px above and to the left.
+    block : Block
+    first_px, every_px : int
+        Where on the slide the first line lies, and the distance between lines; both for
+        rows and columns.
+    straight_px : int
+        As long as this an outline must follow a line to count as cut.
+    """
+    total = Seam(0, 0)
+    turned = (labels, labels.T)
+    for axis, image in enumerate(turned):
+        start, stop = block.core[2 * axis : 2 * axis + 2]
+        before = block.outer[2 * axis]
+        along = block.inner_slices[1 - axis]
+        skipped = max(-(-(max(start, 1) - first_px) // every_px), 0)
+        for line in range(first_px + skipped * every_px, stop, every_px):
+            row = line - before
+            total += seam(image[row - 1, along], image[row, along], straight_px)
+    return total
 
 
 def seam(

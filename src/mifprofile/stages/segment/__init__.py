@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mifprofile.engines import load_segmenter
 from mifprofile.stages.masks import import_masks
 from mifprofile.stages.segment.plan import make_plan
@@ -27,14 +29,14 @@ if TYPE_CHECKING:
 def segment(job: Job) -> dict[str, Any]:
     """Find nuclei and cells, or take them from masks made elsewhere.
 
-    Work is cut into tasks that talk through files alone: network tiles, blocks of cells,
-    blocks of labels. What a task has finished stays when a run is killed, and the next
-    run goes on from there.
+    Work is cut into tasks that talk through files alone: network tiles, blocks of
+    cells, blocks of labels. What a task has finished stays when a run is killed, and
+    the next run goes on from there.
     """
     if job.nuclei is not None or job.cells is not None:
         return import_masks(job)
     options = job.options.segment
-    with open_workers(options.workers, options.scheduler) as workers:
+    with open_workers(job.workers, job.scheduler) as workers:
         segmenter = load_segmenter(
             options.model, options.diameter_um, options.precision, workers.threads
         )
@@ -84,9 +86,10 @@ def _write(job: Job, plan: SegmentPlan, workers: Workers) -> dict[str, Any]:
         coarser = [workers.submit(thin, shared, level, b) for b in blocks]
         for _ in workers.completed(coarser):
             pass
-    names = ("block_lines", "elsewhere")
-    sums = [[sum(column) for column in zip(*f, strict=True)] for f in zip(*found, strict=True)]
+    lines, elsewhere = np.sum([np.zeros((2, 2), int), *found], axis=0).tolist()
     return {
-        name: {"cells": total[0], "straight": total[1]}
-        for name, total in zip(names, sums or [[0, 0], [0, 0]], strict=True)
+        "cells_on_block_lines": lines[0],
+        "straight_on_block_lines": lines[1],
+        "cells_elsewhere": elsewhere[0],
+        "straight_elsewhere": elsewhere[1],
     }

@@ -20,6 +20,7 @@ from mifprofile.core.segment import (
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import CHUNK_PX, pyramid_shapes
 from mifprofile.stages.quality import read_tissue
+from mifprofile.stages.run import fingerprint_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,7 +236,7 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
 def _key(job: Job, segmenter: Segmenter) -> str:
     """What must be the same for a run to go on where another was stopped."""
     content: dict[str, Any] = {
-        "fingerprint": job.fingerprint,
+        "fingerprint": fingerprint_of(job, "segment"),
         "block_px": job.options.segment.block_px,
         "engine": [segmenter.name, segmenter.precision, segmenter.device],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -12,17 +11,21 @@ from scipy.ndimage import gaussian_filter
 
 from mifprofile.core.segment import (
     STRAIGHT_UM,
-    Seam,
+    block_seams,
     claim_cells,
     expand_nuclei,
     resample,
-    seam,
     segment_nuclei,
     source_window,
 )
 from mifprofile.engines import load_segmenter
 from mifprofile.io.readers import open_slide
-from mifprofile.io.store import Scratch, create_label_store, open_label_array, thin_labels
+from mifprofile.io.store import (
+    Scratch,
+    create_label_store,
+    open_label_array,
+    thin_labels,
+)
 from mifprofile.stages.segment.plan import MEMBRANE_SMOOTH_UM, SMOOTH_SIGMAS
 
 if TYPE_CHECKING:
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from mifprofile.stages.segment.plan import SegmentPlan, Tile
 
     Window = tuple[int, int, int, int]
-    Counts = tuple[tuple[int, int], tuple[int, int]]
 
 # Between tasks flows are kept in steps of 1/127, logits of 1/16.
 FLOW_STEPS = 127
@@ -53,13 +55,14 @@ def prepare(plan: SegmentPlan) -> None:
     scratch = Scratch(plan.scratch)
     if scratch.begin(plan.key):
         return
-    kinds, (height, width) = plan.objects, plan.network_shape
-    core, block = plan.core_px, plan.options.block_px
-    scratch.create("flows", (2 * kinds, height, width), (2 * kinds, core, core), "int8")
-    scratch.create("logits", (kinds, height, width), (kinds, core, core), "int8", NO_LOGIT)
+    kinds, core, block = plan.objects, plan.core_px, plan.options.block_px
+    for name, planes, fill in (("flows", 2 * kinds, 0), ("logits", kinds, NO_LOGIT)):
+        shape, chunks = (planes, *plan.network_shape), (planes, core, core)
+        scratch.create(name, shape, chunks, "int8", fill)
     scratch.create("found", (2, *plan.shape_px), (2, block, block), "uint32")
+    where = plan.shape_px, plan.pixel_size
     create_label_store(
-        plan.scratch / "labels", LABELS, plan.shape_px, plan.pixel_size, origin_um=plan.origin_um
+        plan.scratch / "labels", LABELS, *where, origin_um=plan.origin_um
     )
     scratch.ready(plan.key)
 
@@ -77,14 +80,17 @@ def run_network(plan: SegmentPlan, tiles: tuple[Tile, ...]) -> None:
     out = _predict(plan, batch)
     flows, logits = scratch.open("flows"), scratch.open("logits")
     for (y, x), planes in zip(tiles, out, strict=False):
-        rows, cols = slice(y, y + plan.core_px), slice(x, x + plan.core_px)
-        height, width = flows[0, rows, cols].shape
+        height = min(plan.core_px, plan.network_shape[0] - y)
+        width = min(plan.core_px, plan.network_shape[1] - x)
         m = plan.margin_px
+        rows, cols = slice(y, y + height), slice(x, x + width)
         kept = planes[:, m : m + height, m : m + width].reshape(-1, 3, height, width)
         kept = kept[: plan.objects]
-        flows[:, rows, cols] = _stepped(kept[:, :2].reshape(-1, height, width), FLOW_STEPS)
+        flows[:, rows, cols] = _stepped(
+            kept[:, :2].reshape(-1, height, width), FLOW_STEPS
+        )
         logits[:, rows, cols] = _stepped(kept[:, 2], LOGIT_STEPS)
-    scratch.mark(mark)
+    scratch.save(mark)
 
 
 def segment_block(plan: SegmentPlan, block: Block) -> None:
@@ -97,25 +103,27 @@ def segment_block(plan: SegmentPlan, block: Block) -> None:
     if scratch.has(mark):
         return
     slide = _slide(plan.slide, plan.key)
-    flows, logits = (
-        _network_window(plan, scratch.open(name), block.outer) for name in ("flows", "logits")
-    )
-    flows /= FLOW_STEPS
-    logits /= LOGIT_STEPS
-    low, high = plan.nucleus_range
-    stain = _crop(slide, plan.nucleus, block.outer, low, high)
+    flows = _network_window(plan, scratch.open("flows"), block.outer) / FLOW_STEPS
+    logits = _network_window(plan, scratch.open("logits"), block.outer) / LOGIT_STEPS
+    stain = _crop(slide, plan.nucleus, block.outer, *plan.nucleus_range)
     nuclei, sinks = segment_nuclei(flows[:2], logits[0], plan.rules, stain)
     names, owned = _names(plan, block, sinks)
     nuclei = np.where(names[nuclei] > 0, nuclei, 0)
     if plan.whole_cells:
         options = plan.options
         cells = claim_cells(
-            nuclei, flows[2:], logits[1], um=plan.um, cell_probability=options.cell_probability
+            nuclei,
+            flows[2:],
+            logits[1],
+            um=plan.um,
+            cell_probability=options.cell_probability,
         )
     else:
         cells = _grown(plan, slide, block, nuclei)
     inner = block.inner_slices
-    scratch.open("found")[:, *block.core_slices] = np.stack([nuclei[inner], cells[inner]])
+    scratch.open("found")[:, *block.core_slices] = np.stack(
+        [nuclei[inner], cells[inner]]
+    )
     scratch.save(mark, names=names, owned=owned)
 
 
@@ -131,13 +139,13 @@ def number_cells(plan: SegmentPlan) -> int:
     return int(names.size)
 
 
-def write_block(plan: SegmentPlan, block: Block) -> Counts:
+def write_block(plan: SegmentPlan, block: Block) -> NDArray[np.int64]:
     """Write a block's labels under their numbers on the slide; count cells at seams.
 
     Returns
     -------
-    tuple
-        (cells, straight) on the lines where blocks meet, and on lines half-way between.
+    (2, 2) int64 array
+        (cells, straight ones) on the lines where blocks meet, and half-way between.
     """
     scratch = Scratch(plan.scratch)
     mark = f"labels-{block.core[0]}-{block.core[2]}"
@@ -146,9 +154,8 @@ def write_block(plan: SegmentPlan, block: Block) -> Counts:
         for name, labels in zip(LABELS, numbered, strict=True):
             array = open_label_array(plan.scratch / "labels", name)
             array[block.core_slices] = labels[block.inner_slices]
-        scratch.save(mark, seams=np.array(_seams(plan, block, numbered[1])))
-    at_lines, elsewhere = scratch.load(mark)["seams"].tolist()
-    return tuple(at_lines), tuple(elsewhere)
+        scratch.save(mark, seams=_seams(plan, block, numbered[1]))
+    return scratch.load(mark)["seams"]
 
 
 def thin(plan: SegmentPlan, level: int, block: Block) -> None:
@@ -167,29 +174,21 @@ def _fill_tile(
 ) -> None:
     """Nuclear stain and membranes at the network's pixel size, scaled.
 
-    Black beyond the slide's edge, as in training: an edge that is repeated, or mirrored,
-    would join a cut nucleus to its own image.
+    Beyond the slide's edge the tile stays black, as in training: an edge that is
+    repeated, or mirrored, would join a cut nucleus to its own image.
     """
-    (y, x), m, size = tile, plan.margin_px, plan.tile_px
-    window = (y - m, y - m + size, x - m, x - m + size)
+    (top, left), (height, width) = tile, plan.network_shape
+    top, left = top - plan.margin_px, left - plan.margin_px
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + plan.tile_px, height), min(left + plan.tile_px, width)
+    window = (y0, y1, x0, x1)
     bounds = source_window(window, plan.ratio, plan.shape_px)
-    low, high = plan.nucleus_range
-    planes = [_crop(slide, plan.nucleus, bounds, low, high)]
+    planes = [_crop(slide, plan.nucleus, bounds, *plan.nucleus_range)]
     if plan.whole_cells:
         planes.append(_membranes(plan, slide, bounds))
-    inside = tuple(
-        slice(max(-start, 0), min(stop, edge) - start)
-        for start, stop, edge in zip(window[::2], window[1::2], plan.network_shape, strict=True)
-    )
-    within = (
-        window[0] + inside[0].start,
-        window[0] + inside[0].stop,
-        window[2] + inside[1].start,
-        window[2] + inside[1].stop,
-    )
-    corner = (bounds[0], bounds[2])
+    inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     for i, plane in enumerate(planes):
-        out[i][inside] = _scaled(plane, corner, within, plan.ratio)
+        out[i][inside] = _scaled(plane, (bounds[0], bounds[2]), window, plan.ratio)
 
 
 def _scaled(
@@ -220,9 +219,7 @@ def _membranes(plan: SegmentPlan, slide: Slide, bounds: Window) -> NDArray[np.fl
     return np.asarray(np.max(planes, axis=0))
 
 
-def _predict(
-    plan: SegmentPlan, tiles: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _predict(plan: SegmentPlan, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
     options = plan.options
     # Threads of one process share the network, and it takes one batch at a time.
     with _network:
@@ -305,22 +302,17 @@ def _numbered(
     return out
 
 
-def _seams(plan: SegmentPlan, block: Block, cells: NDArray[np.uint32]) -> Any:
-    """Counts of cells on the lines between blocks, and half-way between the lines."""
+def _seams(
+    plan: SegmentPlan, block: Block, cells: NDArray[np.uint32]
+) -> NDArray[np.int64]:
+    """Cells and straight ones on the lines between blocks, and half-way between."""
     size = plan.options.block_px
     long = max(round(STRAIGHT_UM / plan.um), 2)
-    y0, y1, x0, x1 = block.core
-    top, left = block.outer[0], block.outer[2]
-    core = cells[block.inner_slices]
-    total = [Seam(0, 0), Seam(0, 0)]
-    for kind, start in enumerate((0, size // 2)):
-        for y in range(max(-(-(y0 - start) // size), 1 - kind) * size + start, y1, size):
-            rows = cells[y - 1 - top : y + 1 - top, block.inner_slices[1]]
-            total[kind] += seam(rows[0], rows[1], long)
-        for x in range(max(-(-(x0 - start) // size), 1 - kind) * size + start, x1, size):
-            cols = cells[block.inner_slices[0], x - 1 - left : x + 1 - left]
-            total[kind] += seam(cols[:, 0], cols[:, 1], long)
-    return total
+    found = [
+        block_seams(cells, block, first_px=first, every_px=size, straight_px=long)
+        for first in (size, size // 2)
+    ]
+    return np.array(found)
 
 
 def _block_mark(block: Block) -> str:
