@@ -185,9 +185,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
     net, metadata = load_network(args.model)
-    samples = [
-        s for s in load_samples(args.cache, args.split) if s.group in args.groups
-    ]
+    samples = load_samples(args.cache, args.split, args.groups)
     results = evaluate(net, samples, (args.cellprob, args.flow))
     for group, items in results.items():
         print(group, json.dumps(summary([s for _, _, s in items]), indent=1))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 PERCENTILES = (1.0, 99.8)
@@ -92,10 +92,13 @@ class Sample:
                 yield replace(self, **parts)
 
 
-def load_samples(folder: Path, split: str) -> list[Sample]:
-    """Read every sample of a split."""
-    samples = (Sample.load(path) for path in sorted(folder.glob("*.npz")))
-    return [sample for sample in samples if sample.split == split]
+def load_samples(
+    folder: Path, split: str, groups: Collection[str] | None = None
+) -> list[Sample]:
+    """Read every sample of a split, or those of some groups."""
+    paths = sorted(folder.glob("*.npz"))
+    wanted = [p for p in paths if groups is None or p.name.split("-")[0] in groups]
+    return [s for s in map(Sample.load, wanted) if s.split == split]
 
 
 def normalised(image: NDArray[Any]) -> Image:

@@ -83,7 +83,9 @@ def chances(samples: list[Sample]) -> NDArray[np.float64]:
 def feed(cache: Path, seed: int, queue: Queue[Batch]) -> None:
     """Fill the queue with batches for ever; runs in a process of its own."""
     torch.set_num_threads(1)
-    samples = [tile for s in load_samples(cache, "train") for tile in s.tiles()]
+    used = {group for group, share in SHARES.items() if share}
+    samples = load_samples(cache, "train", used)
+    samples = [tile for sample in samples for tile in sample.tiles()]
     chance = chances(samples)
     rng = np.random.default_rng(seed)
     while True:

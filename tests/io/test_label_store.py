@@ -15,9 +15,9 @@ from mifprofile.io.readers import open_slide, read_label_image
 from mifprofile.io.store import (
     create_label_store,
     label_store,
+    open_label_array,
     open_label_store,
-    scratch_array,
-    write_label_pyramid,
+    thin_labels,
     write_label_store,
 )
 from mifprofile.model import PixelSize
@@ -91,20 +91,20 @@ def test_whole_images_of_other_types(tmp_path):
 
 
 def test_whole_chunks_can_be_written_at_once(tmp_path):
-    arrays = create_label_store(
-        tmp_path / "labels.zarr", ["cells"], LABELS.shape, SIZE, chunk_px=128
-    )
-    corners = [(y, x) for y in range(0, 1300, 128) for x in range(0, 1100, 128)]
+    path = tmp_path / "labels.zarr"
+    create_label_store(path, ["cells"], LABELS.shape, SIZE)
+    corners = [(y, x) for y in (0, 1024) for x in (0, 1024)]
 
     def write(corner):
-        y, x = corner
-        arrays["cells"][y : y + 128, x : x + 128] = LABELS[y : y + 128, x : x + 128]
+        window = tuple(slice(start, start + 1024) for start in corner)
+        open_label_array(path, "cells")[window] = LABELS[window]
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, corners))
-    assert len(open_label_store(tmp_path / "labels.zarr")["cells"].levels) == 1
-    write_label_pyramid(tmp_path / "labels.zarr")
-    levels = open_label_store(tmp_path / "labels.zarr")["cells"].levels
+    for level, size in ((1, 650), (2, 325)):
+        thin_labels(path, "cells", level, (slice(0, size), slice(0, size)))
+    levels = open_label_store(path)["cells"].levels
+    np.testing.assert_array_equal(levels[0][:], LABELS)
     np.testing.assert_array_equal(levels[2][:], LABELS[::4, ::4])
 
 
@@ -126,16 +126,3 @@ def test_what_is_no_label_store(tmp_path):
     for path in (tmp_path, tmp_path / "slide.zarr"):
         with pytest.raises(FormatError, match="not an OME-Zarr label store"):
             open_label_store(path)
-
-
-def test_scratch_arrays_go_away(tmp_path):
-    with (
-        scratch_array(tmp_path, (3, 50, 60), (3, 16, 16), "float16") as flows,
-        scratch_array(tmp_path, (50, 60), (16, 16), "uint64") as keys,
-    ):
-        assert not flows[:].any()
-        flows[:, :16, :16] = 2
-        keys[:] = 7
-        assert flows[:, :16, :16].sum() == 2 * 3 * 16 * 16
-        assert (keys[:] == 7).all()
-    assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ from mifprofile.io.store import open_label_store
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import STAGES
 from mifprofile.stages import Job, run_all, run_stage
-from mifprofile.stages import segment as segment_stage
+from mifprofile.stages.segment import tasks as segment_tasks
 from mifprofile.testing import SynthOptions
 
 
@@ -45,7 +45,7 @@ def test_every_stage_leaves_its_outputs_and_record(finished):
         finished.results.require(stage)
         assert finished.results.read_record(stage)["stage"] == stage
     left = {p.name for p in finished.results.folder.iterdir()}
-    assert not any("partial" in name or "scratch" in name for name in left)
+    assert not any("partial" in name or "unfinished" in name for name in left)
 
 
 def test_cells_are_where_the_truth_has_them(finished, synthetic):
@@ -80,14 +80,6 @@ def test_tables_agree_with_each_other(finished):
     assert row["value"] == pytest.approx(counted / row["area_mm2"])
     outlines = json.loads(finished.results.cells.with_suffix(".geojson").read_text())
     assert len(outlines["features"]) == len(cells)
-
-
-@pytest.mark.parametrize("block_px", [256, 333])
-def test_labels_do_not_depend_on_the_block(finished, copy, block_px):
-    job = with_options(copy, segment={"block_px": block_px})
-    run_stage(job, "segment", force=True)
-    for name in ("nuclei", "cells"):
-        np.testing.assert_array_equal(labels(job, name), labels(finished, name))
 
 
 def test_a_second_run_does_nothing(copy):
@@ -160,12 +152,11 @@ def test_a_killed_stage_leaves_nothing_that_looks_whole(copy, monkeypatch):
         raise KeyboardInterrupt
 
     before = labels(copy)
-    monkeypatch.setattr(segment_stage, "expand_nuclei", killed)
+    monkeypatch.setattr(segment_tasks, "_numbered", killed)
     with pytest.raises(KeyboardInterrupt):
         run_stage(copy, "segment", force=True)
     monkeypatch.undo()
     assert copy.results.read_record("segment") is None
-    assert not list(copy.results.folder.glob("*scratch*"))
     run_all(copy)
     np.testing.assert_array_equal(labels(copy), before)
 
@@ -174,7 +165,7 @@ def test_a_full_disk_is_one_line(copy, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(segment_stage, "expand_nuclei", full)
+    monkeypatch.setattr(segment_tasks, "_numbered", full)
     with pytest.raises(StorageError, match="the disk is full"):
         run_stage(copy, "segment", force=True)
 

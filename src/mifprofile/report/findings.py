@@ -32,6 +32,8 @@ LIMITS: dict[frozenset[str], tuple[float, float]] = {
 OTHER_LIMITS = (3.0, 10.0)
 # A rate among fewer cells says nothing.
 MIN_CELLS = 50
+# Share of cells that have a straight edge along a line by chance.
+MIN_STRAIGHT = 0.005
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def find(content: ReportContent) -> tuple[Finding, ...]:
         *_about_gates(content),
         *_about_combinations(content),
         *_about_pixels(content),
+        *_about_seams(content),
         *_about_sources(content),
     ]
     order: tuple[Level, ...] = ("fail", "warn", "note")
@@ -131,6 +134,26 @@ def _about_pixels(content: ReportContent) -> Iterator[Finding]:
     if content.fact("ingest", "pixel_size_from") == "--pixel-size":
         text = f"The pixel size of {um:g} µm was given by hand, not read from the file."
         yield Finding("note", text)
+
+
+def _about_seams(content: ReportContent) -> Iterator[Finding]:
+    """Cells whose outline follows a line where blocks meet, against other lines."""
+    seams = content.fact("segment", "seams")
+    if seams is None:
+        return
+    cells, straight = seams["cells_on_block_lines"], seams["straight_on_block_lines"]
+    others, chance = seams["cells_elsewhere"], seams["straight_elsewhere"]
+    if not cells:
+        yield Finding("note", "No cell lies on a line where blocks meet.")
+        return
+    text = (
+        f"Of {number(cells)} cells on the lines where blocks meet {number(straight)} "
+        f"have an outline straight along the line; of {number(others)} on lines "
+        f"half-way between, {number(chance)}."
+    )
+    expected = max(chance / others if others else 0.0, MIN_STRAIGHT) * cells
+    cut = straight > expected + 3 * np.sqrt(expected) + 3
+    yield Finding("warn" if cut else "note", text)
 
 
 def _about_sources(content: ReportContent) -> Iterator[Finding]:

@@ -59,13 +59,16 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
         job.say(f"{stage}: up to date")
         return
     job.say(f"{stage} ...")
+    scratch = Scratch(job.results.scratch(stage))
+    if force:
+        scratch.remove()
     started = time.time()
     job.results.record_path(stage).unlink(missing_ok=True)
     with storage_errors(job.results.folder):
         facts = _function(stage)(job)
     seconds = time.time() - started
     job.results.write_record(stage, _record(job, stage, fingerprint, seconds, facts))
-    Scratch(job.results.scratch(stage)).remove()
+    scratch.remove()
     job.say(f"{stage}: done in {seconds:.1f} s")
 
 

@@ -1,0 +1,194 @@
+"""Segmentation of slides: against stock Cellpose, and as slides grow."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import psutil
+import yaml
+from cellpose.models import CellposeModel
+
+from benchmarks.flows import CellposeTwin
+from mifprofile.core.quality import area_mm2
+from mifprofile.io.config import read_panel
+from mifprofile.io.results import Results
+from mifprofile.io.store import write_slide_store
+from mifprofile.model import Channel, PixelSize, Slide
+from mifprofile.stages import Job, run_stage
+from mifprofile.stages.quality import read_tissue
+from mifprofile.testing import SynthOptions, synthetic_block
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+UM = 0.5
+FIELD_PX = 2048
+CHANNELS = ("DAPI", "HER2")
+GIGAPIXELS = (0.1, 0.4, 1.6)
+WORKERS = 2
+LOOK_SECONDS = 0.5
+PANEL = {
+    "name": "field",
+    "species": "human",
+    "nucleus": "DAPI",
+    "membrane": ["HER2"],
+    "markers": {"HER2": {"channel": "HER2", "measure": "membrane"}},
+    "phenotypes": {"tumour": "HER2+"},
+}
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a slide of some size took."""
+
+    gigapixels: float
+    tissue_mm2: float
+    cells: int
+    seconds: float
+    peak_gib: float
+
+
+def field() -> NDArray[np.uint16]:
+    """Nuclei and membranes of a crowded field, (2, 2048, 2048)."""
+    mm = FIELD_PX * UM / 1000
+    options = SynthOptions(
+        size_mm=(mm, mm), seed=5, markers=("HER2",), glass_margin_um=0.0
+    )
+    return synthetic_block(options, 0, 0, FIELD_PX, FIELD_PX).image
+
+
+def make_job(image: da.Array, folder: Path) -> Job:
+    """Store a slide and find its tissue."""
+    folder.mkdir(parents=True)
+    (folder / "panel.yaml").write_text(yaml.safe_dump(PANEL), encoding="utf-8")
+    channels = tuple(Channel(name, i) for i, name in enumerate(CHANNELS))
+    slide = Slide("field", "field", "none", channels, PixelSize(UM, UM), (image,))
+    results = Results(folder)
+    write_slide_store(slide, results.slide)
+    job = Job(results, read_panel(folder / "panel.yaml"), quiet=True)
+    run_stage(job, "quality")
+    return job
+
+
+def growth(folder: Path, gigapixels: float) -> Growth:
+    """Segment a slide that repeats the field, in processes of its own."""
+    image = field()
+    rows = round((gigapixels * 1e9) ** 0.5 / FIELD_PX)
+    tiles = da.from_array(image, chunks=(1, 1024, 1024))
+    job = make_job(da.tile(tiles, (1, rows, rows)), folder)
+    program = "from mifprofile.cli import main; main()"
+    command = [sys.executable, "-c", program, "segment", "-q", "-o", str(folder)]
+    command += ["--panel", str(folder / "panel.yaml"), "--workers", str(WORKERS)]
+    seconds, peak = watched(command)
+    tissue, um = read_tissue(job.results)
+    record = job.results.read_record("segment") or {}
+    pixels = image[0].size * rows**2
+    return Growth(
+        pixels / 1e9, area_mm2(tissue, um), record["facts"]["cells"], seconds, peak
+    )
+
+
+def watched(command: list[str]) -> tuple[float, float]:
+    """Seconds that a command takes, and the most memory of all its processes, GiB.
+
+    Memory is the proportional set size: pages that processes share count once.
+    """
+    started, peak = time.perf_counter(), 0
+    process = subprocess.Popen(command)
+    whole = psutil.Process(process.pid)
+    while process.poll() is None:
+        peak = max(peak, _memory(whole))
+        time.sleep(LOOK_SECONDS)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed")
+    return time.perf_counter() - started, peak / 2**30
+
+
+def _memory(process: psutil.Process) -> int:
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for part in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += part.memory_full_info().pss
+    return total
+
+
+def growth_figures(folder: Path) -> str:
+    """Markdown table of time and memory against size."""
+    runs = [growth(folder / str(g), g) for g in GIGAPIXELS]
+    rows = [
+        f"| {r.gigapixels:.2f} | {r.tissue_mm2:.0f} | {r.cells} | {r.seconds:.0f} "
+        f"| {r.gigapixels * 1000 / r.seconds:.2f} | {r.peak_gib:.2f} |"
+        for r in runs
+    ]
+    slope = np.polyfit(
+        np.log([r.tissue_mm2 for r in runs]), np.log([r.seconds for r in runs]), 1
+    )[0]
+    return "\n".join(
+        [
+            f"## `segment --workers {WORKERS}` as slides grow",
+            "",
+            "| Gpx | tissue, mm² | cells | s | Mpx/s | peak memory of all processes, GiB |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"log time against log tissue area: slope {slope:.2f}.",
+        ]
+    )
+
+
+def peer_figures(folder: Path) -> str:
+    """Markdown table of `segment` against `CellposeModel.eval` on the same image."""
+    image = field()
+    job = make_job(da.from_array(image, chunks=(1, 1024, 1024)), folder)
+    ours = []
+    for _ in range(4):
+        started = time.perf_counter()
+        run_stage(job, "segment", force=True)
+        ours.append(time.perf_counter() - started)
+    mine = float(np.median(ours[1:]))
+    facts = (job.results.read_record("segment") or {})["facts"]
+    narrow_net, narrow = cellpose_seconds(image, CellposeTwin.of_embedded())
+    default_net, _ = cellpose_seconds(image, CellposeTwin.default())
+    default = default_net + narrow - narrow_net
+    lines = [
+        f"## `segment`, {FIELD_PX}² px, {facts['cells']} cells, {facts['precision']}",
+        "",
+        "Ours from the slide store to the label store; Cellpose from array to array.",
+        "The default network's weights are random here, so its time is that of the",
+        "network, plus the time that Cellpose takes for the narrow weights' flows.",
+        "",
+        "| peer | ours, s | peer, s | of it network, s | ratio |",
+        "|---|---|---|---|---|",
+        f"| Cellpose 3, default network | {mine:.2f} | {default:.1f} | {default_net:.1f} "
+        f"| {default / mine:.1f} |",
+        f"| Cellpose 3, our narrow weights | {mine:.2f} | {narrow:.1f} "
+        f"| {narrow_net:.1f} | {narrow / mine:.1f} |",
+    ]
+    return "\n".join(lines)
+
+
+def cellpose_seconds(
+    image: NDArray[np.uint16], net: CellposeTwin
+) -> tuple[float, float]:
+    """Seconds of stock `eval` without and with making masks."""
+    logging.disable(logging.INFO)
+    model = CellposeModel(gpu=False, pretrained_model=False)
+    model.net = net
+    options: dict[str, Any] = {"channels": [1, 2], "diameter": None, "channel_axis": 0}
+    seconds = []
+    for masks in (False, True):
+        started = time.perf_counter()
+        model.eval(image, compute_masks=masks, **options)
+        seconds.append(time.perf_counter() - started)
+    return seconds[0], seconds[1]

@@ -1,0 +1,67 @@
+import os
+
+import numpy as np
+import pytest
+
+from mifprofile.errors import StorageError
+from mifprofile.io.store import Scratch
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    scratch = Scratch(tmp_path / "segment.unfinished")
+    assert not scratch.begin("a")
+    scratch.create("flows", (2, 50, 60), (2, 16, 16), "int8", -127)
+    scratch.ready("a")
+    return scratch
+
+
+def test_arrays_start_with_their_fill(scratch):
+    flows = scratch.open("flows")
+    flows[:, :16, :16] = 3
+    assert (scratch.open("flows")[:, :16, :16] == 3).all()
+    assert (scratch.open("flows")[:, 16:] == -127).all()
+
+
+def test_the_same_run_goes_on(scratch):
+    scratch.save("block-0-0", names=np.array([4, 9]))
+    again = Scratch(scratch.folder)
+    assert again.begin("a")
+    assert again.has("block-0-0")
+    assert again.load("block-0-0")["names"].tolist() == [4, 9]
+
+
+def test_another_run_starts_with_nothing(scratch):
+    scratch.save("block-0-0")
+    assert not scratch.begin("b")
+    assert not scratch.has("block-0-0")
+    assert list(scratch.folder.iterdir()) == []
+
+
+def test_what_was_killed_before_it_was_ready_starts_again(tmp_path):
+    scratch = Scratch(tmp_path / "unfinished")
+    scratch.begin("a")
+    scratch.create("flows", (4, 4), (4, 4), "int8")
+    assert not scratch.begin("a")
+    assert list(scratch.folder.iterdir()) == []
+
+
+def test_a_mark_that_was_not_finished_is_none(scratch, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        scratch.save("block-0-0", names=np.array([1]))
+    assert not scratch.has("block-0-0")
+
+
+def test_what_is_published_moves_out(scratch, tmp_path):
+    (scratch.folder / "labels").mkdir()
+    (tmp_path / "labels.zarr").mkdir()
+    (tmp_path / "labels.zarr" / "old").touch()
+    scratch.publish("labels", tmp_path / "labels.zarr")
+    assert list((tmp_path / "labels.zarr").iterdir()) == []
+    scratch.publish("labels", tmp_path / "labels.zarr")
+    scratch.remove()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.zarr"]

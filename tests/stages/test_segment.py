@@ -1,0 +1,162 @@
+"""Same labels whatever the block, the workers, or how often the run was killed."""
+
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import zarr
+from distributed import LocalCluster
+
+from mifprofile.errors import StorageError, UsageError
+from mifprofile.io.config import override_options
+from mifprofile.io.results import Results
+from mifprofile.io.store import open_label_store
+from mifprofile.stages import run_stage
+from mifprofile.stages.segment import tasks
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A finished result folder that a test may change."""
+    folder = tmp_path / "sample"
+    shutil.copytree(finished.results.folder, folder, symlinks=True)
+    return replace(finished, results=Results(folder))
+
+
+def labels(job):
+    store = open_label_store(job.results.labels)
+    return np.stack([store[name].levels[0][:] for name in ("nuclei", "cells")])
+
+
+def again(job, block_px, **changes):
+    """Segment anew; what a stopped run has left is used."""
+    options = override_options(job.options, {"segment": {"block_px": block_px}}, "test")
+    job.results.record_path("segment").unlink(missing_ok=True)
+    run_stage(replace(job, options=options, **changes), "segment")
+
+
+def files(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("block_px", [256, 333, 512, 4096])
+def test_labels_do_not_depend_on_the_block(finished, copy, block_px):
+    again(copy, block_px)
+    np.testing.assert_array_equal(labels(copy), labels(finished))
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_labels_do_not_depend_on_the_workers(finished, copy, workers):
+    again(copy, 256, workers=workers)
+    np.testing.assert_array_equal(labels(copy), labels(finished))
+
+
+def test_a_running_scheduler_can_be_used(finished, copy):
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None, processes=True
+    ) as cluster:
+        again(copy, 300, scheduler=cluster.scheduler_address)
+    np.testing.assert_array_equal(labels(copy), labels(finished))
+
+
+def test_no_scheduler_is_one_line(copy):
+    with pytest.raises(UsageError, match="no dask scheduler answers there"):
+        again(copy, 300, scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_stopped_run_goes_on_where_it_was(finished, copy, monkeypatch):
+    done = []
+
+    def third_fails(plan, block, wanted=tasks.segment_block):
+        if len(done) == 2:
+            raise OSError(28, "No space left on device")
+        wanted(plan, block)
+        done.append(block.core)
+
+    target = "mifprofile.stages.segment.segment_block"
+    monkeypatch.setattr(target, third_fails)
+    with pytest.raises(StorageError, match="the disk is full"):
+        again(copy, 256)
+    assert len(done) == 2
+    assert copy.results.scratch("segment").is_dir()
+
+    networks = []
+    monkeypatch.undo()
+    monkeypatch.setattr(tasks, "_predict", lambda *_: networks.append(1))
+    again(copy, 256)
+    assert networks == []
+    np.testing.assert_array_equal(labels(copy), labels(finished))
+    assert not copy.results.scratch("segment").exists()
+
+
+def test_what_was_left_by_other_options_is_not_used(finished, copy, monkeypatch):
+    def fails(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mifprofile.stages.segment.write_block", fails)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(
+            replace(
+                copy,
+                options=override_options(
+                    copy.options, {"segment": {"cell_probability": 2.0}}, "test"
+                ),
+            ),
+            "segment",
+        )
+    monkeypatch.undo()
+    run_stage(copy, "segment")
+    np.testing.assert_array_equal(labels(copy), labels(finished))
+
+
+def test_kill_and_resume_give_the_same_bytes(copy, panel_path):
+    folder = copy.results.folder
+    program = "from mifprofile.cli import main; main()"
+    command = [sys.executable, "-c", program, "segment", "-q", "--block-px", "256"]
+    command += ["--panel", str(panel_path), "-o", str(folder)]
+    started = time.monotonic()
+    subprocess.run([*command, "--force"], check=True)
+    seconds = time.monotonic() - started
+    wanted = files(copy.results.labels)
+    chance = random.Random(1)
+    copy.results.record_path("segment").unlink()
+    for _ in range(3):
+        process = subprocess.Popen(command, start_new_session=True)
+        time.sleep(chance.uniform(0.3, 1.0) * seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True)
+    assert files(copy.results.labels) == wanted
+    left = [p.name for p in folder.iterdir() if "unfinished" in p.name]
+    assert left == []
+
+
+def test_the_pyramid_is_every_second_pixel(copy):
+    again(copy, 256)
+    root = zarr.open_group(copy.results.labels, mode="r")
+    for name in ("nuclei", "cells"):
+        levels = open_label_store(copy.results.labels)[name].levels
+        assert root[name]["0"].chunks == (1024, 1024)
+        for fine, coarse in itertools.pairwise(levels):
+            np.testing.assert_array_equal(fine[::2, ::2], coarse[:])
+
+
+def test_the_record_says_what_ran(finished):
+    facts = finished.results.read_record("segment")["facts"]
+    assert facts["model"] == "embedded"
+    assert facts["precision"] in {"int8", "float32", "bfloat16"}
+    assert facts["device"]
+    assert facts["whole_cells"] is True
+    assert facts["seams"]["cells_on_block_lines"] == 0
