@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Precision = Literal["auto", "int8", "float32", "bfloat16"]
 
 
 class StageOptions(BaseModel):
@@ -44,6 +45,11 @@ class SegmentOptions(StageOptions):
     )
     diameter_um: Positive = Field(
         8.0, description="Typical object; sets the scale for Cellpose's own models, µm."
+    )
+    precision: Precision = Field(
+        "auto",
+        description="What the network computes in: 'int8' (OpenVINO), 'float32', "
+        "'bfloat16' (GPU), or the fastest of them that is there.",
     )
     cell_probability: float = Field(
         0.0, description="Logit above which a pixel belongs to a nucleus."

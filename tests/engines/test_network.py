@@ -1,13 +1,12 @@
 import warnings
-from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
 
+from mifprofile.engines.narrow import MARGIN_PX
 from mifprofile.engines.network import NarrowNet, load_network, save_network
 from mifprofile.errors import FormatError, MissingError
-from mifprofile.testing import nuclei_field
 
 NARROW = (4, 6, 8, 10)
 PARTS = {
@@ -43,17 +42,10 @@ def cellpose_key(key):
     return ".".join([f"{outer}{level}", PARTS[part] + styled, *tail])
 
 
-def two_channels(value, wanted):
-    """Give an input layer the second channel that CPnet has; its weights are 0."""
-    padded = torch.zeros_like(wanted)
-    padded[tuple(slice(n) for n in value.shape)] = value
-    return padded
-
-
 def as_cellpose(net):
-    """Map our network into Cellpose's class: styles and the second channel are 0."""
+    """Map our network into Cellpose's class: styles are 0."""
     resnet = pytest.importorskip("cellpose.resnet_torch")
-    theirs = resnet.CPnet([2, *net.widths], nout=3, sz=3)
+    theirs = resnet.CPnet([net.inputs, *net.widths], nout=net.outputs, sz=3)
     theirs.style_on = False
     state = theirs.state_dict()
     for name, value in state.items():
@@ -63,9 +55,7 @@ def as_cellpose(net):
     assert set(mapped) <= set(state)
     left = {n for n in state if n not in mapped and ".full." not in n}
     assert left == {"diam_mean", "diam_labels"}
-    for name, value in mapped.items():
-        state[name] = two_channels(value, state[name])
-    theirs.load_state_dict(state)
+    theirs.load_state_dict(state | mapped)
     return theirs.eval()
 
 
@@ -76,23 +66,34 @@ def test_equals_cellpose(widths):
         pytest.importorskip("cellpose")
         net = any_network(widths)
         theirs = as_cellpose(net)
-    x = torch.randn(2, 1, 40, 64)
+    x = torch.randn(2, 2, 40, 64)
     with torch.inference_mode():
         ours = net(x)
-        expected, _, _ = theirs(torch.cat([x, torch.randn_like(x)], 1))
+        expected, _, _ = theirs(x)
     np.testing.assert_allclose(ours.numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("phase", range(8))
+def test_the_margin_is_wider_than_the_networks_reach(phase):
+    net = any_network((2, 2, 2, 2)).double()
+    for weight in net.parameters():
+        weight.detach().abs_().add_(0.1)  # so that nothing cancels or is cut off
+    x = torch.rand(1, 2, 8, 320, dtype=torch.double, requires_grad=True)
+    net(x)[0, :, :, 160 + phase].sum().backward()
+    reached = x.grad[0].abs().sum((0, 1)).nonzero().ravel() - 160 - phase
+    assert 116 < int(reached.abs().max()) < MARGIN_PX
 
 
 def test_shape_and_stride():
     net = any_network()
     assert net.stride_px == 8
     with torch.inference_mode():
-        assert net(torch.zeros(1, 1, 24, 32)).shape == (1, 3, 24, 32)
+        assert net(torch.zeros(1, 2, 24, 32)).shape == (1, 6, 24, 32)
 
 
 def test_channels_last_is_the_same():
     net = any_network()
-    x = torch.randn(1, 1, 32, 32)
+    x = torch.randn(1, 2, 32, 32)
     with torch.inference_mode():
         plain = net(x)
         last = net.to(memory_format=torch.channels_last)(
@@ -109,7 +110,7 @@ def test_round_trip(tmp_path):
     assert read == metadata
     assert again.widths == NARROW
     assert not again.training
-    x = torch.randn(1, 1, 32, 32)
+    x = torch.randn(1, 2, 32, 32)
     with torch.inference_mode():
         near = again(x).numpy()
         np.testing.assert_allclose(near, net(x).numpy(), rtol=0.02, atol=0.02)
@@ -131,7 +132,7 @@ def test_missing_model_is_named(tmp_path):
 def test_damaged_model_is_named(tmp_path, content):
     path = tmp_path / "odd.pt"
     path.write_bytes(content)
-    with pytest.raises(FormatError, match=r"odd\.pt: not a mifprofile-narrow-1 model"):
+    with pytest.raises(FormatError, match=r"odd\.pt: not a mifprofile-narrow-2 model"):
         load_network(path)
 
 
@@ -148,19 +149,3 @@ def test_model_of_another_kind_is_named(tmp_path, content):
     torch.save(content, tmp_path / "odd.pt")
     with pytest.raises(FormatError, match=r"odd\.pt"):
         load_network(tmp_path / "odd.pt")
-
-
-def test_embedded_model_finds_nuclei():
-    """The shipped weights tell nuclei from background and flow into them."""
-    path = files("mifprofile.engines") / "models" / "embedded.pt"
-    net, metadata = load_network(path)
-    assert metadata["pixel_size_um"] == 0.5
-    assert metadata["percentiles"] == [1.0, 99.8]
-    image, labels = nuclei_field(np.random.default_rng(3), (160, 160))
-    low, high = np.percentile(image, metadata["percentiles"])
-    scaled = torch.from_numpy(((image - low) / (high - low)).astype(np.float32))
-    with torch.inference_mode():
-        flows, logit = np.split(net(scaled[None, None])[0].numpy(), [2])
-    found, nucleus = logit[0] > 0, labels > 0
-    assert (found & nucleus).sum() / (found | nucleus).sum() > 0.7
-    assert 3.5 < np.median(np.hypot(*flows)[found & nucleus]) < 6

@@ -9,24 +9,46 @@ torch = pytest.importorskip("torch")
 
 @pytest.fixture(scope="module")
 def embedded():
-    return load_segmenter("embedded", 8.0)
+    return load_segmenter("embedded", 8.0, "float32")
+
+
+def field_tiles(size=256, n=1, seed=0):
+    """Tiles of a generated picture of nuclei, without membrane, and their labels."""
+    rng = np.random.default_rng(seed)
+    fields = [nuclei_field(rng, (size, size)) for _ in range(n)]
+    tiles = np.zeros((n, 2, size, size), np.float32)
+    for tile, (image, _) in zip(tiles, fields, strict=True):
+        low, high = np.percentile(image, (1, 99.8))
+        tile[0] = (image - low) / (high - low)
+    return tiles, np.stack([labels for _, labels in fields])
 
 
 def test_the_embedded_model_sees_nuclei(embedded):
-    size = embedded.tile_px
-    image, labels = nuclei_field(np.random.default_rng(0), (size, size))
-    low, high = np.percentile(image, (1, 99.8))
-    out = embedded.predict(((image - low) / (high - low)).astype(np.float32))
-    assert out.shape == (3, size, size)
+    tiles, labels = field_tiles()
+    out = embedded.predict(tiles)
+    assert out.shape == (1, 6, 256, 256)
     assert out.dtype == np.float32
-    found = out[2] > 0
+    found = out[:, 2] > 0
     overlap = (found & (labels > 0)).sum() / (found | (labels > 0)).sum()
     assert overlap > 0.7
+    flow = np.hypot(out[:, 0], out[:, 1])[found & (labels > 0)]
+    assert 0.7 < np.median(flow) < 1.2
 
 
-def test_predictions_repeat_to_the_last_bit(embedded):
-    tile = np.random.default_rng(1).random((640, 640), np.float32)
-    assert (embedded.predict(tile) == embedded.predict(tile)).all()
+def test_a_tile_gives_the_same_alone_and_in_company(embedded):
+    tiles, _ = field_tiles(n=3)
+    together = embedded.predict(tiles)
+    for tile, out in zip(tiles, together, strict=True):
+        np.testing.assert_array_equal(embedded.predict(tile[None])[0], out)
+
+
+@pytest.mark.parametrize(
+    ("shape", "edge"), [((1, 1), 320), ((64, 300), 576), ((90_000, 90_001), None)]
+)
+def test_small_slides_have_small_tiles(embedded, shape, edge):
+    tile = embedded.tile_px(shape)
+    assert tile == (edge or embedded.tile_px((80_000, 10)))
+    assert tile % 64 == 0
 
 
 def test_a_path_to_a_model_of_our_own(tmp_path):

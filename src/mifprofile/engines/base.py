@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Segmenter(Protocol):
-    """A network that turns a normalised image tile into flows and probability."""
+    """A network that turns normalised image tiles into flows and probabilities."""
 
     @property
     def name(self) -> str:
@@ -23,8 +23,13 @@ class Segmenter(Protocol):
         ...
 
     @property
-    def tile_px(self) -> int:
-        """Edge of the tiles that `predict` takes."""
+    def precision(self) -> str:
+        """What the network computes in: "int8", "float32" or "bfloat16"."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", or the name of the CUDA device."""
         ...
 
     @property
@@ -32,18 +37,42 @@ class Segmenter(Protocol):
         """Width at each side of a tile that is read but not kept."""
         ...
 
-    def predict(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on one tile.
+    @property
+    def batch(self) -> int:
+        """Tiles that a call of `predict` should bring; fewer are allowed."""
+        ...
+
+    @property
+    def planes(self) -> int:
+        """Planes of the output: 3 for nuclei, 6 for nuclei and whole cells."""
+        ...
+
+    def tile_px(self, shape_px: tuple[int, int]) -> int:
+        """Edge of the tiles for a slide.
+
+        A function of the slide alone, so that every layout of blocks and workers uses
+        the same grid.
 
         Parameters
         ----------
-        tile : (tile_px, tile_px) float32 array
-            Nuclear stain, tissue percentiles mapped to 0 and 1.
+        shape_px : tuple of int
+            Height and width of the slide at the network's pixel size.
+        """
+        ...
+
+    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network on tiles.
+
+        Parameters
+        ----------
+        tiles : (batch, 2, tile_px, tile_px) float32 array
+            Nuclear stain and membrane composite, tissue percentiles mapped to 0 and
+            1; the membrane is all 0 where the panel has none.
 
         Returns
         -------
-        (3, tile_px, tile_px) float32 array
+        (batch, planes, tile_px, tile_px) float32 array
             Flow along y and x (unit length inside nuclei) and the logit of being
-            inside a nucleus.
+            inside a nucleus; then the same of whole cells.
         """
         ...

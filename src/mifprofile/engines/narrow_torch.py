@@ -1,0 +1,103 @@
+"""A `NarrowNet` run by torch: in float32, or in bfloat16 on a GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from mifprofile.engines.narrow import MARGIN_PX, narrow_tile_px, unit_flows
+from mifprofile.engines.network import load_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mifprofile.engines.network import NarrowNet
+
+GPU_BATCH = 8
+
+
+class TorchSegmenter:
+    """Runs a `NarrowNet` by torch; a `mifprofile.engines.Segmenter`.
+
+    Parameters
+    ----------
+    net : NarrowNet
+    name : str
+    um : float
+    precision : str
+        "float32" or "bfloat16".
+    device : str
+        torch's name of it: "cpu" or "cuda".
+    batch : int
+        Every call is filled up to this number of tiles, so that what a tile gives
+        does not depend on its company.
+    """
+
+    margin_px = MARGIN_PX
+
+    def __init__(
+        self,
+        net: NarrowNet,
+        name: str,
+        um: float,
+        precision: str = "float32",
+        device: str = "cpu",
+        batch: int = 1,
+    ) -> None:
+        self._device = torch.device(device)
+        # torch declares no overload with the memory format alone
+        self._net = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.name = name
+        self.um = um
+        self.precision = precision
+        self.batch = batch
+
+    @property
+    def device(self) -> str:
+        """See `mifprofile.engines.Segmenter.device`."""
+        if self._device.type == "cuda":
+            return torch.cuda.get_device_name(self._device)
+        return self._device.type
+
+    @property
+    def planes(self) -> int:
+        """See `mifprofile.engines.Segmenter.planes`."""
+        return int(self._net.outputs)
+
+    def tile_px(self, shape_px: tuple[int, int]) -> int:
+        """See `mifprofile.engines.Segmenter.tile_px`."""
+        return narrow_tile_px(shape_px)
+
+    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `mifprofile.engines.Segmenter.predict`."""
+        starts = range(0, len(tiles), self.batch)
+        return np.concatenate([self._run(tiles[i : i + self.batch]) for i in starts])
+
+    def _run(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        images = torch.zeros((self.batch, self._net.inputs, *tiles.shape[2:]))
+        images[: len(tiles)] = torch.from_numpy(tiles[:, : self._net.inputs])
+        images = images.to(self._device, memory_format=torch.channels_last)
+        half = self.precision == "bfloat16"
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=half),
+        ):
+            out = self._net(images)[: len(tiles)].float().cpu().contiguous()
+        return unit_flows(out.numpy())
+
+
+def torch_segmenter(
+    path: Path, name: str, precision: str, threads: int | None, *, gpu: bool
+) -> TorchSegmenter:
+    """Load a model that ``training/`` made."""
+    net, metadata = load_network(path)
+    um = float(metadata["pixel_size_um"])
+    if gpu:
+        return TorchSegmenter(net, name, um, precision, "cuda", GPU_BATCH)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return TorchSegmenter(net, name, um, precision)
