@@ -5,7 +5,9 @@ import torch
 from mifprofile.engines import load_segmenter
 from mifprofile.errors import FormatError, UsageError
 from mifprofile.io.config import override_options
+from mifprofile.io.readers import open_slide
 from mifprofile.io.results import Results
+from mifprofile.io.store import open_label_store
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import Options
 from mifprofile.stages import Job, run_stage
@@ -33,20 +35,29 @@ def test_it_gives_what_cellpose_gives(models, weights):
     np.testing.assert_allclose(out[2], expected[2], atol=1e-5)
 
 
-def test_a_slide_goes_the_whole_way(models, tmp_path, demo_panel):
-    options = SynthOptions(size_mm=(0.05, 0.05), seed=3, glass_margin_um=0)
-    slide = write_synthetic_slide(tmp_path / "slide.ome.tiff", options).slide
+def test_a_slide_goes_through_segment(models, tmp_path, demo_panel):
+    drawn = SynthOptions(size_mm=(0.05, 0.05), seed=3, glass_margin_um=0)
+    # Random weights find no nuclei; these options let anything pass for one.
+    segment = {
+        "model": "cpsam_v2",
+        "flow_error": 1000.0,
+        "min_contrast": -1000.0,
+        "min_nucleus_um2": 0.0,
+    }
     job = Job(
         Results(tmp_path / "out"),
         demo_panel,
-        options=override_options(Options(), {"segment": {"model": "cpsam_v2"}}, "test"),
-        slide=slide,
+        options=override_options(Options(), {"segment": segment}, "test"),
+        slide=write_synthetic_slide(tmp_path / "slide.ome.tiff", drawn).slide,
         quiet=True,
     )
     for stage in ("ingest", "quality", "segment"):
         run_stage(job, stage)
-    job.results.require("segment")
-    assert job.results.read_record("segment")["model"] == "cpsam_v2"
+    facts = job.results.read_record("segment")["facts"]
+    assert facts["model"] == "cpsam_v2"
+    nuclei = np.asarray(open_label_store(job.results.labels)["nuclei"].levels[0])
+    assert nuclei.shape == open_slide(job.results.slide).shape_px
+    assert facts["cells"] == np.unique(nuclei).size - 1 > 0
 
 
 def test_a_cellpose_3_model_is_refused(tmp_path):
