@@ -249,9 +249,9 @@ def _sam_class() -> Any:
         from cellpose.vit import CPSAM
     except (ImportError, RuntimeError) as e:
         raise DependencyError(
-            f"cellpose {version('cellpose')} does not load ({e!r}); of Cellpose 4, 4.2 "
-            f"or later is needed, and the torchvision that belongs to torch "
-            f"{torch.__version__}, from the same index as torch"
+            f"cellpose {version('cellpose')} does not load ({e!r}); install the "
+            f"torchvision that belongs to torch {torch.__version__}, from the same "
+            "index as torch, and of Cellpose 4 at least 4.2"
         ) from e
     return CPSAM
 
