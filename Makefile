@@ -2,17 +2,22 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	-c envs/constraints.txt
+CELLPOSE4 := .venv-cellpose4
+INSTALL := -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(INSTALL) -c envs/constraints.txt
 EXTRAS := cellpose,slurm,dev
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-cellpose4 lint bench clean
 
 demo: $(VENV)/.core
 	$(BIN)/mifprofile demo -o demo
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest
+
+# Cellpose 4 cannot be installed beside Cellpose 3.
+test-cellpose4: $(CELLPOSE4)/.ready
+	$(CELLPOSE4)/bin/python -m pytest tests/cellpose4
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -37,5 +42,12 @@ $(VENV)/.dev: pyproject.toml envs/constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[$(EXTRAS)]'
 	touch $@ $(VENV)/.core
 
+$(CELLPOSE4)/bin/python:
+	$(PYTHON) -m venv $(CELLPOSE4)
+
+$(CELLPOSE4)/.ready: pyproject.toml envs/cellpose4.txt | $(CELLPOSE4)/bin/python
+	$(CELLPOSE4)/bin/python $(INSTALL) -c envs/cellpose4.txt -e '.[cellpose]' pytest
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo results logs .snakemake
+	rm -rf $(VENV) $(CELLPOSE4) demo results logs .snakemake

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FLOW_SCALE = 5.0
-# Object diameter in px to which Cellpose's own models were trained.
-DIAMETER_PX = {"nuclei": 17.0}
-CYTO_DIAMETER_PX = 30.0
+# Object diameter in px to which Cellpose's images are scaled before its networks.
+DIAMETER_PX = 30.0
+NUCLEI_DIAMETER_PX = 17.0
+PRECISIONS = ("auto", "float32")
 V3_MODELS = (
     "cyto3",
     "cyto2",
@@ -44,32 +45,57 @@ V4_MODELS = ("cpsam_v2", "cpsam")
 
 
 class CellposeSegmenter:
-    """Runs a Cellpose network on single tiles; a `mifprofile.engines.Segmenter`.
+    """Runs a Cellpose network; a `mifprofile.engines.Segmenter`.
 
-    The nuclear stain goes into the first channel, the others are 0.
+    The nuclear stain goes into the network's first channel, that of the objects to be
+    found; the others are 0, as in Cellpose where one channel is given.
     """
+
+    precision = "float32"
+    batch = 1
+    planes = 3
 
     def __init__(
         self, net: torch.nn.Module, name: str, um: float, channels: int, tile_px: int
     ) -> None:
-        self.net = net.eval()
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._net = net.eval().to(self._device)
+        self._channels = channels
+        self._tile_px = tile_px
         self.name = name
         self.um = um
-        self.channels = channels
-        self.tile_px = tile_px
         self.margin_px = 32 if tile_px == 256 else 64
 
-    def predict(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
+    @property
+    def device(self) -> str:
+        """See `mifprofile.engines.Segmenter.device`."""
+        if self._device.type == "cuda":
+            return torch.cuda.get_device_name(self._device)
+        return self._device.type
+
+    def tile_px(self, shape_px: tuple[int, int]) -> int:  # noqa: ARG002
+        """See `mifprofile.engines.Segmenter.tile_px`."""
+        return self._tile_px
+
+    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `mifprofile.engines.Segmenter.predict`."""
-        batch = torch.zeros((1, self.channels, *tile.shape))
-        batch[0, 0] = torch.from_numpy(np.ascontiguousarray(tile, np.float32))
+        return np.concatenate([self._predict_one(stain) for stain in tiles[:, 0]])
+
+    def _predict_one(self, stain: NDArray[np.float32]) -> NDArray[np.float32]:
+        image = torch.zeros((1, self._channels, *stain.shape))
+        image[0, 0] = torch.from_numpy(stain)
         with torch.inference_mode():
-            out = self.net(batch)[0][0].float().numpy().copy()
-        out[:2] /= FLOW_SCALE
-        return np.ascontiguousarray(out[:3], np.float32)
+            out = self._net(image.to(self._device))[0].cpu().numpy()
+        out[:, :2] /= FLOW_SCALE
+        return np.asarray(out, np.float32)
 
 
-def cellpose_segmenter(model: str, diameter_um: float) -> CellposeSegmenter:
+def cellpose_segmenter(
+    model: str,
+    diameter_um: float,
+    precision: str = "auto",
+    threads: int | None = None,
+) -> CellposeSegmenter:
     """Load a Cellpose model by name or path; never downloads.
 
     Parameters
@@ -80,19 +106,33 @@ def cellpose_segmenter(model: str, diameter_um: float) -> CellposeSegmenter:
     diameter_um : float
         What a typical object measures; the image is scaled so that it gets the
         diameter the model was trained on.
+    precision : str
+        ``"auto"`` or ``"float32"``, which are the same here.
+    threads : int, optional
+        CPU threads that torch may use; all by default.
 
     Raises
     ------
     DependencyError
-        Cellpose is not installed.
+        Cellpose is not installed, or does not load.
     MissingError
         The file is not there.
     FormatError
         The file is not a model of the installed Cellpose version.
+    UsageError
+        The model belongs to another version of Cellpose, or cannot run in this
+        precision.
     """
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"model {model!r} cannot run in {precision}: Cellpose's models run in "
+            f"{' or '.join(PRECISIONS)} only"
+        )
     major = _major_version()
     path = _model_path(model, major)
     state = _read_state(path)
+    if threads is not None:
+        torch.set_num_threads(threads)
     if major >= 4:
         return _sam_segmenter(state, model, path, diameter_um)
     return _cpnet_segmenter(state, model, path, diameter_um)
@@ -131,7 +171,8 @@ def _model_path(model: str, major: int) -> Path:
         raise MissingError(
             f"{path}: the weights of Cellpose's {model!r} are not there; get them on a "
             f'machine with internet access (python -c "from cellpose import models; '
-            f"models.model_path('{model}')\"), and copy the file to this place"
+            f"print(models.cache_model_path('{path.name}'))\"), and copy the file to "
+            "this place"
         )
     return path
 
@@ -152,11 +193,22 @@ def _cpnet_segmenter(
     from cellpose.resnet_torch import CPnet
 
     widths = _cpnet_widths(state, path)
-    net = CPnet(widths, 3, sz=3, mkldnn=False, max_pool=True, diam_mean=30.0)
+    net = CPnet(widths, 3, sz=3, mkldnn=False, max_pool=True, diam_mean=DIAMETER_PX)
     _fill(net, state, path, 3)
-    trained = float(state.get("diam_labels", state.get("diam_mean", 0.0)))
-    diameter_px = DIAMETER_PX.get(model, trained or CYTO_DIAMETER_PX)
-    return CellposeSegmenter(net, model, diameter_um / diameter_px, widths[0], 640)
+    um = diameter_um / _cpnet_diameter_px(state, model, path)
+    return CellposeSegmenter(net, model, um, widths[0], 640)
+
+
+def _cpnet_diameter_px(state: dict[str, Any], model: str, path: Path) -> float:
+    """Diameter to which Cellpose scaled objects in training.
+
+    Not to be confused with ``diam_labels``, what they measured before.
+    """
+    if path.name == V3_FILES["nuclei"]:
+        return NUCLEI_DIAMETER_PX
+    if model in V3_MODELS:
+        return DIAMETER_PX
+    return float(state.get("diam_mean", DIAMETER_PX))
 
 
 def _cpnet_widths(state: dict[str, Any], path: Path) -> list[int]:
@@ -166,7 +218,8 @@ def _cpnet_widths(state: dict[str, Any], path: Path) -> list[int]:
         widths.append(int(state[key].shape[0]))
     if not widths:
         raise FormatError(
-            f"{path}: not a Cellpose 3 model; Cellpose 4 models need cellpose 4"
+            f"{path}: not a Cellpose 3 model; Cellpose 4 models need cellpose 4, in an "
+            "environment of its own"
         )
     first = state["downsample.down.res_down_0.proj.1.weight"]
     return [int(first.shape[1]), *widths]
@@ -175,11 +228,32 @@ def _cpnet_widths(state: dict[str, Any], path: Path) -> list[int]:
 def _sam_segmenter(
     state: dict[str, Any], model: str, path: Path, diameter_um: float
 ) -> CellposeSegmenter:
-    from cellpose.vit_sam import Transformer
-
-    net = Transformer(dtype=torch.float32)
+    if any(key.startswith("downsample.") for key in state):
+        raise FormatError(
+            f"{path}: a Cellpose 3 model; it needs cellpose 3, in an environment of "
+            "its own"
+        )
+    if "encoder.cls_token" in state:
+        raise FormatError(
+            f"{path}: a Cellpose model with a DINO encoder; of Cellpose 4, only models "
+            f"with a SAM encoder are supported, such as {V4_MODELS[0]!r}"
+        )
+    net = _sam_class()(dtype=torch.float32)
     _fill(net, state, path, 4)
-    return CellposeSegmenter(net, model, diameter_um / CYTO_DIAMETER_PX, 3, 256)
+    return CellposeSegmenter(net, model, diameter_um / DIAMETER_PX, 3, 256)
+
+
+def _sam_class() -> Any:
+    """Cellpose 4's network; its torchvision loads beside its own torch only."""
+    try:
+        from cellpose.vit import CPSAM
+    except (ImportError, RuntimeError) as e:
+        raise DependencyError(
+            f"cellpose {version('cellpose')} does not load ({e!r}); install the "
+            f"torchvision that belongs to torch {torch.__version__}, from the same "
+            "index as torch, and of Cellpose 4 at least 4.2"
+        ) from e
+    return CPSAM
 
 
 def _fill(net: torch.nn.Module, state: dict[str, Any], path: Path, major: int) -> None:
