@@ -62,7 +62,7 @@ def load_segmenter(
         )
     from mifprofile.engines.cellpose import cellpose_segmenter
 
-    return cellpose_segmenter(model, diameter_um)
+    return cellpose_segmenter(model, diameter_um, precision, threads)
 
 
 def _narrow_segmenter(

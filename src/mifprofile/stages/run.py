@@ -7,6 +7,7 @@ import json
 import time
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifprofile.errors import UsageError
@@ -17,7 +18,6 @@ from mifprofile.options import STAGES, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mifprofile.stages.job import Job
 
@@ -104,9 +104,14 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
 
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
+    model = Path(job.options.segment.model)
     files = {
         "ingest": {"slide": job.slide},
-        "segment": {"nuclei": job.nuclei, "cells": job.cells},
+        "segment": {
+            "nuclei": job.nuclei,
+            "cells": job.cells,
+            "model": model if model.is_file() else None,
+        },
         "phenotype": {"gates": job.gates},
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
