@@ -75,7 +75,11 @@ def open_workers(workers: int, scheduler: str | None) -> Iterator[Workers]:
 
 
 def _threads(workers: int) -> int:
-    return max(len(os.sched_getaffinity(0)) // workers, 1)
+    """CPU threads per worker; workflow managers grant them through OMP_NUM_THREADS."""
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    free = len(os.sched_getaffinity(0))
+    total = min(int(granted), free) if granted.isdecimal() and int(granted) else free
+    return max(total // workers, 1)
 
 
 class _Lanes:
@@ -132,11 +136,18 @@ class _Cluster:
         function: Callable[..., Any],
         *args: Any,
         after: Sequence[Task] = (),
-        lane: str = "blocks",  # noqa: ARG002
+        lane: str = "blocks",
     ) -> Task:
-        key = f"{function.__name__}-{next(self.numbers)}"
         return self.client.submit(
-            _on_worker, function, args[0], args[1:], list(after), key=key, pure=False
+            _on_worker,
+            function,
+            args[0],
+            args[1:],
+            list(after),
+            key=f"{function.__name__}-{next(self.numbers)}",
+            # Blocks that can be done go before the network's next tiles.
+            priority=0 if lane == "network" else 1,
+            pure=False,
         )
 
     def completed(self, tasks: Sequence[Task]) -> Iterator[Any]:
