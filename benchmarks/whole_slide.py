@@ -65,7 +65,7 @@ def field() -> NDArray[np.uint16]:
     options = SynthOptions(
         size_mm=(mm, mm), seed=5, markers=("HER2",), glass_margin_um=0.0
     )
-    return synthetic_block(options, 0, 0, FIELD_PX, FIELD_PX).image
+    return synthetic_block(options, 0, 0, FIELD_PX, FIELD_PX).channels
 
 
 def make_job(image: da.Array, folder: Path) -> Job:
@@ -174,10 +174,11 @@ def peer_figures(folder: Path) -> str:
         f"| {total / mine:.1f} |"
         for name, (net, total) in peers.items()
     ]
+    title = f"## `segment`, {FIELD_PX}² px, {facts['cells']} cells, "
+    title += facts["precision"]
     return "\n".join(
         [
-            f"## `segment`, {FIELD_PX}² px, {facts['cells']} cells, "
-            f"{facts['precision']}",
+            title,
             "",
             "Ours from the slide store to the label store, median of 3 runs; Cellpose",
             "from array to array. The default network's weights are random here: its",

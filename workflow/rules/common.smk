@@ -88,13 +88,13 @@ def section(stage):
     return json.dumps(config.get(stage, {}), sort_keys=True)
 
 
-def memory(base_mb, tile_px=0, bytes_per_value=0):
-    """``mem_mb`` for one tile in all channels; a retry asks for more."""
+def memory(base_mb, tile_px=0, bytes_per_value=0, mb_per_thread=0):
+    """``mem_mb`` for one tile in all channels, or per worker; a retry asks for more."""
 
-    def mem_mb(wildcards, attempt):
+    def mem_mb(wildcards, attempt, threads):
         markers = read_panel(panel(wildcards)).get("markers", ())
         channels = max(len(markers) + 1, MIN_CHANNELS)
         tile_mb = tile_px**2 * channels * bytes_per_value / 2**20
-        return round((base_mb + tile_mb) * attempt)
+        return round((base_mb + tile_mb + mb_per_thread * threads) * attempt)
 
     return mem_mb

@@ -13,7 +13,7 @@ rule segment:
         "../../envs/mifprofile.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, tile_px=2560, bytes_per_value=4),
+        mem_mb=memory(1000, mb_per_thread=1500),
     params:
         config=CONFIG,
         out=folder,
@@ -21,4 +21,4 @@ rule segment:
         section=section("segment"),
     shell:
         "mifprofile segment -o {params.out:q} --panel {input.panel:q} "
-        "--config {params.config:q} > {log:q} 2>&1"
+        "--config {params.config:q} --workers {threads} > {log:q} 2>&1"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mifprofile.engines import Segmenter
     from mifprofile.model import PixelSize, Slide
-    from mifprofile.options import Precision, SegmentOptions
+    from mifprofile.options import SegmentOptions
     from mifprofile.stages.job import Job
 
 # Closer than this to the network's own pixel size, the image is taken as it is: the
@@ -82,7 +82,7 @@ class SegmentPlan:
     scratch: Path
     labels: Path
     options: SegmentOptions
-    precision: Precision
+    precision: str
     threads: int
     shape_px: tuple[int, int]
     pixel_size: PixelSize | None
@@ -198,7 +198,7 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
     sample = TissueSample(slide, tissue, tissue_um)
     nucleus = slide.channel_index(job.panel.nucleus)
     membrane = [slide.channel_index(name) for name in job.panel.membrane]
-    whole_cells = bool(membrane) and segmenter.planes == 6
+    whole_cells = options.whole_cells and bool(membrane) and segmenter.planes == 6
     percents = NETWORK_PERCENTILES if whole_cells else GROWTH_PERCENTILES
     return SegmentPlan(
         slide=job.results.slide.resolve(),
