@@ -9,25 +9,29 @@ from mifprofile.core.segment.nuclei import (
     segment_nuclei,
 )
 from mifprofile.core.segment.objects import (
-    fill_holes,
+    boxes_of,
+    contrasts,
     flow_errors,
-    keep_largest_piece,
+    solid_areas,
+    solid_objects,
 )
 from mifprofile.core.segment.resample import resample, source_window
 
 __all__ = [
     "Block",
     "NucleusRules",
+    "boxes_of",
+    "contrasts",
     "expand_nuclei",
-    "fill_holes",
     "flow_errors",
     "follow_flows",
-    "keep_largest_piece",
     "plan_blocks",
     "reach_px",
     "renumber",
     "resample",
     "segment_nuclei",
     "sink_labels",
+    "solid_areas",
+    "solid_objects",
     "source_window",
 ]
