@@ -6,13 +6,14 @@ from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, plan_blocks
 from mifprofile.core.segment.nuclei import (
     NucleusRules,
-    renumber,
     segment_nuclei,
 )
 from mifprofile.core.segment.objects import (
-    fill_holes,
+    boxes_of,
+    contrasts,
     flow_errors,
-    keep_largest_piece,
+    solid_areas,
+    solid_objects,
 )
 from mifprofile.core.segment.resample import resample, source_window
 from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, block_seams
@@ -23,18 +24,19 @@ __all__ = [
     "NucleusRules",
     "Seam",
     "block_seams",
+    "boxes_of",
     "claim_cells",
     "claim_reach_px",
+    "contrasts",
     "expand_nuclei",
-    "fill_holes",
     "flow_errors",
     "follow_flows",
-    "keep_largest_piece",
     "plan_blocks",
     "reach_px",
-    "renumber",
     "resample",
     "segment_nuclei",
     "sink_labels",
+    "solid_areas",
+    "solid_objects",
     "source_window",
 ]

@@ -2,8 +2,9 @@
 
 In a flow field the next position of a pixel depends on its present one alone. A few
 Euler steps are therefore taken once per pixel and then squared: hop, hop of hop, …
-Objects are the basins of the sinks in which the pixels end, and each is named by its
-sink's place on the slide.
+The few pixels in which all hops end are then moved on in small steps, to where the
+field comes to rest. Objects are the basins of the places where many pixels end, found
+as Cellpose finds them, and each is named by its sink's place.
 """
 
 from __future__ import annotations
@@ -17,16 +18,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EULER_STEPS = 8
-CLIMB_WINDOW = 2
-CLIMB_DOUBLINGS = 3
-MIN_SINK_PIXELS = 10
+# The pixels in which hops end are moved on by more steps, but no further than this.
+SETTLE_PX = 16
+SETTLE_STEPS = 100
+SETTLED_PX = 0.001
+# As in Cellpose: a sink is where more than 10 pixels end, the most within 2 px; it
+# takes in what lies within 5 steps over pixels in which more than 2 end.
+SINK_PIXELS = 10
+SINK_WINDOW = 2
+GROW_PIXELS = 2
+GROW_STEPS = 5
 # Slow flows are lengthened up to one px per step: the direction is what they tell.
 SPEED_GAIN = 2.0
+# Steps and places are integers, 1 / 2**14 px, so that no result depends on where the
+# block begins. Both components of a step share one int64: y in its upper half.
+BITS = 14
+UNIT = 1 << BITS
+WEIGHT_BITS = 7
+WEIGHTS = 1 << WEIGHT_BITS
+# Empty frame of the field that no path can cross.
+FRAME_PX = SETTLE_PX + 2
 
 
 def travel_px(doublings: int) -> int:
-    """Furthest that a pixel can move, px: it bounds the halo a block needs."""
-    return EULER_STEPS * 2**doublings
+    """Furthest along an axis that a pixel can move: it bounds the halo of a block."""
+    return EULER_STEPS * 2**doublings + SETTLE_PX
 
 
 def follow_flows(
@@ -39,7 +55,7 @@ def follow_flows(
     flows : (2, h, w) float32 array
         (y, x) components, about unit length inside objects.
     foreground : (h, w) bool array
-        Pixels that belong to an object.
+        Pixels that belong to an object; flows are nothing elsewhere.
     doublings : int
         The path is ``8 * 2**doublings`` steps of at most one px.
 
@@ -48,17 +64,18 @@ def follow_flows(
     (h, w) int32 array
         Flat index of the pixel where each one ends; -1 outside the foreground.
     """
-    hops = _euler_hops(np.ascontiguousarray(flows, np.float32), foreground)
+    field = _field(flows, foreground)
+    pixels = _pixels(foreground)
+    hops = _hops(field, foreground, pixels)
     for _ in range(doublings):
-        hops = _double(hops)
-    return hops.reshape(foreground.shape)
+        hops = _double(hops, pixels)
+    return _settle(field, foreground, pixels, hops)
 
 
-def sink_labels(ends: NDArray[np.int32]) -> NDArray[np.int32]:
+def sink_labels(
+    ends: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Group pixels by the sink in which they end.
-
-    Sinks are the local maxima, in a 5 x 5 window, of the 3 x 3 sum of arrivals; each
-    end climbs to one of them. Sinks with fewer than 10 arriving pixels are dropped.
 
     Parameters
     ----------
@@ -67,137 +84,221 @@ def sink_labels(ends: NDArray[np.int32]) -> NDArray[np.int32]:
 
     Returns
     -------
-    (h, w) int32 array
-        1 + flat index of the pixel's sink; 0 is background.
+    labels : (h, w) int32 array
+        1 + index of the pixel's sink; 0 is background, and some sinks may have none.
+    sinks : (n,) int32 array
+        Flat index of each sink, ascending.
     """
-    height, width = ends.shape
-    arrivals = _box_sum(_count(ends.ravel(), height, width))
-    climb = _climb(arrivals)
-    for _ in range(CLIMB_DOUBLINGS):
-        climb = _double(climb)
-    return _name(ends.ravel(), climb).reshape(ends.shape)
+    arrivals = _count(ends)
+    sinks = _sinks(arrivals)
+    # Of two that reach a pixel, the one with more arrivals has it; of equal ones the
+    # first in raster order, which is the slide's order too.
+    first = np.argsort(-arrivals.ravel()[sinks], kind="stable")
+    return _collect(ends, _grow(arrivals, sinks, first)), sinks
 
 
 @njit(cache=True, nogil=True)
-def _euler_hops(
+def _field(
     flows: NDArray[np.float32], foreground: NDArray[np.bool_]
-) -> NDArray[np.int32]:
+) -> NDArray[np.int64]:
+    """Steps, packed: none outside the foreground and in a frame around the array."""
     height, width = foreground.shape
-    hops = np.full(height * width, -1, np.int32)
+    field = np.zeros((height + 2 * FRAME_PX, width + 2 * FRAME_PX), np.int64)
     for row in range(height):
         for col in range(width):
             if foreground[row, col]:
-                hops[row * width + col] = _hop(flows, foreground, row, col)
+                y, x = flows[0, row, col], flows[1, row, col]
+                speed = np.sqrt(y * y + x * x)
+                gain = np.float32(SPEED_GAIN * UNIT)
+                if speed > np.float32(1 / SPEED_GAIN):
+                    gain = np.float32(UNIT) / speed
+                packed = (int(np.rint(y * gain)) << 32) + int(np.rint(x * gain))
+                field[row + FRAME_PX, col + FRAME_PX] = packed
+    return field
+
+
+@njit(cache=True, nogil=True)
+def _pixels(foreground: NDArray[np.bool_]) -> NDArray[np.int32]:
+    flat = foreground.ravel()
+    out = np.empty(flat.sum(), np.int32)
+    n = 0
+    for i in range(flat.size):
+        if flat[i]:
+            out[n] = i
+            n += 1
+    return out
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _step(field: NDArray[np.int64], stride: int, y: int, x: int) -> tuple[int, int]:
+    """Bilinear flow at a place of the flat field."""
+    at = np.uint64((y >> BITS) * stride + (x >> BITS))
+    below = at + np.uint64(stride)
+    wy = (y >> (BITS - WEIGHT_BITS)) & (WEIGHTS - 1)
+    wx = (x >> (BITS - WEIGHT_BITS)) & (WEIGHTS - 1)
+    both = wy * wx
+    flow = field[at] * (UNIT - WEIGHTS * (wy + wx) + both)
+    flow += field[at + np.uint64(1)] * (WEIGHTS * wx - both)
+    flow += field[below] * (WEIGHTS * wy - both)
+    flow += field[below + np.uint64(1)] * both
+    along_x = int(np.int32(flow & 0xFFFFFFFF))
+    along_y = (flow - along_x) >> 32
+    return (along_y + UNIT // 2) >> BITS, (along_x + UNIT // 2) >> BITS
+
+
+@njit(cache=True, nogil=True)
+def _hops(
+    field: NDArray[np.int64],
+    foreground: NDArray[np.bool_],
+    pixels: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Where each pixel is after EULER_STEPS, as a flat index; -1 elsewhere.
+
+    One that ends on background stays where it is.
+    """
+    height, width = foreground.shape
+    stride, flat = field.shape[1], field.ravel()
+    hops = np.full(height * width, -1, np.int32)
+    for i in pixels:
+        row, col = divmod(i, width)
+        y, x = (row + FRAME_PX) << BITS, (col + FRAME_PX) << BITS
+        for _ in range(EULER_STEPS):
+            dy, dx = _step(flat, stride, y, x)
+            y, x = y + dy, x + dx
+        row = ((y + UNIT // 2) >> BITS) - FRAME_PX
+        col = ((x + UNIT // 2) >> BITS) - FRAME_PX
+        inside = 0 <= row < height and 0 <= col < width and foreground[row, col]
+        hops[i] = row * width + col if inside else i
     return hops
 
 
 @njit(cache=True, nogil=True)
-def _hop(
-    flows: NDArray[np.float32], foreground: NDArray[np.bool_], row: int, col: int
-) -> int:
-    height, width = foreground.shape
-    one = np.float32(1)
-    # Offsets from the pixel, not absolute places: how float32 rounds must not depend
-    # on where the block begins.
-    dy, dx = np.float32(0), np.float32(0)
-    end = row * width + col
-    for _ in range(EULER_STEPS):
-        fy, fx = _sample(flows, row, col, dy, dx)
-        speed = np.sqrt(fy * fy + fx * fx)
-        gain = np.float32(SPEED_GAIN)
-        if speed * gain > one:
-            gain = one / speed
-        dy += fy * gain
-        dx += fx * gain
-        i, j = row + int(np.rint(dy)), col + int(np.rint(dx))
-        if 0 <= i < height and 0 <= j < width and foreground[i, j]:
-            end = i * width + j
-    return end
-
-
-@njit(cache=True, nogil=True)
-def _sample(
-    flows: NDArray[np.float32], row: int, col: int, dy: np.float32, dx: np.float32
-) -> tuple[np.float32, np.float32]:
-    height, width = flows.shape[1:]
-    fy, fx = int(np.floor(dy)), int(np.floor(dx))
-    wy, wx = np.float32(dy - fy), np.float32(dx - fx)
-    y0 = min(max(row + fy, 0), height - 1)
-    y1 = min(max(row + fy + 1, 0), height - 1)
-    x0 = min(max(col + fx, 0), width - 1)
-    x1 = min(max(col + fx + 1, 0), width - 1)
-    one = np.float32(1)
-    a, b, c, d = (one - wy) * (one - wx), (one - wy) * wx, wy * (one - wx), wy * wx
-    y = a * flows[0, y0, x0] + b * flows[0, y0, x1]
-    y += c * flows[0, y1, x0] + d * flows[0, y1, x1]
-    x = a * flows[1, y0, x0] + b * flows[1, y0, x1]
-    x += c * flows[1, y1, x0] + d * flows[1, y1, x1]
-    return y, x
-
-
-@njit(cache=True, nogil=True)
-def _double(hops: NDArray[np.int32]) -> NDArray[np.int32]:
+def _double(hops: NDArray[np.int32], pixels: NDArray[np.int32]) -> NDArray[np.int32]:
     out = np.empty_like(hops)
-    for i in range(hops.size):
-        out[i] = hops[hops[i]] if hops[i] >= 0 else -1
+    for i in pixels:
+        out[i] = hops[hops[i]]
     return out
 
 
 @njit(cache=True, nogil=True)
-def _count(ends: NDArray[np.int32], height: int, width: int) -> NDArray[np.int32]:
-    counts = np.zeros(height * width, np.int32)
-    for end in ends:
+def _settle(
+    field: NDArray[np.int64],
+    foreground: NDArray[np.bool_],
+    pixels: NDArray[np.int32],
+    hops: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    height, width = foreground.shape
+    stride, flat = field.shape[1], field.ravel()
+    settled = np.full(height * width, -1, np.int32)
+    out = np.full((height, width), -1, np.int32)
+    ends = out.ravel()
+    for i in pixels:
+        hop = hops[i]
+        if settled[hop] < 0:
+            row, col = _rest(flat, stride, *divmod(hop, width))
+            row, col = min(max(row, 0), height - 1), min(max(col, 0), width - 1)
+            settled[hop] = row * width + col
+        ends[i] = settled[hop]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _rest(field: NDArray[np.int64], stride: int, row: int, col: int) -> tuple[int, int]:
+    """Pixel at whose lower side is the place where the field comes to rest."""
+    least, furthest = int(SETTLED_PX * UNIT), (SETTLE_PX - 1) << BITS
+    y0, x0 = (row + FRAME_PX) << BITS, (col + FRAME_PX) << BITS
+    y, x = y0, x0
+    for _ in range(SETTLE_STEPS):
+        dy, dx = _step(field, stride, y, x)
+        y, x = y + dy, x + dx
+        if max(abs(dy), abs(dx)) < least or max(abs(y - y0), abs(x - x0)) > furthest:
+            break
+    return (y >> BITS) - FRAME_PX, (x >> BITS) - FRAME_PX
+
+
+@njit(cache=True, nogil=True)
+def _count(ends: NDArray[np.int32]) -> NDArray[np.int32]:
+    counts = np.zeros(ends.shape, np.int32)
+    flat = counts.ravel()
+    for end in ends.ravel():
         if end >= 0:
-            counts[end] += 1
-    return counts.reshape(height, width)
+            flat[end] += 1
+    return counts
 
 
 @njit(cache=True, nogil=True)
-def _box_sum(counts: NDArray[np.int32]) -> NDArray[np.int32]:
-    height, width = counts.shape
-    out = np.zeros_like(counts)
+def _sinks(arrivals: NDArray[np.int32]) -> NDArray[np.int32]:
+    height, width = arrivals.shape
+    found = [np.int32(0) for _ in range(0)]
     for y in range(height):
         for x in range(width):
-            if counts[y, x]:
-                for v in range(max(y - 1, 0), min(y + 2, height)):
-                    for u in range(max(x - 1, 0), min(x + 2, width)):
-                        out[v, u] += counts[y, x]
-    return out
+            if arrivals[y, x] > SINK_PIXELS and _is_highest(arrivals, y, x):
+                found.append(np.int32(y * width + x))
+    return np.array(found, np.int32)
 
 
 @njit(cache=True, nogil=True)
-def _climb(arrivals: NDArray[np.int32]) -> NDArray[np.int32]:
+def _is_highest(arrivals: NDArray[np.int32], y: int, x: int) -> bool:
     height, width = arrivals.shape
-    out = np.full(height * width, -1, np.int32)
-    for y in range(height):
-        for x in range(width):
-            if arrivals[y, x]:
-                out[y * width + x] = _highest(arrivals, y, x)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _highest(arrivals: NDArray[np.int32], y: int, x: int) -> int:
-    height, width = arrivals.shape
-    r = CLIMB_WINDOW
-    best, at = arrivals[y, x], y * width + x
+    r = SINK_WINDOW
     for v in range(max(y - r, 0), min(y + r + 1, height)):
         for u in range(max(x - r, 0), min(x + r + 1, width)):
-            # Of equal heights the first in raster order: the slide's order too.
-            if arrivals[v, u] > best or (arrivals[v, u] == best and v * width + u < at):
-                best, at = arrivals[v, u], v * width + u
-    return at
+            if arrivals[v, u] > arrivals[y, x]:
+                return False
+    return True
 
 
 @njit(cache=True, nogil=True)
-def _name(ends: NDArray[np.int32], climb: NDArray[np.int32]) -> NDArray[np.int32]:
-    pixels = np.zeros(ends.size, np.int32)
-    out = np.zeros(ends.size, np.int32)
-    for i in range(ends.size):
-        if ends[i] >= 0:
-            out[i] = 1 + climb[ends[i]]
-            pixels[climb[ends[i]]] += 1
-    for i in range(ends.size):
-        if out[i] and pixels[out[i] - 1] < MIN_SINK_PIXELS:
-            out[i] = 0
-    return out
+def _grow(
+    arrivals: NDArray[np.int32], sinks: NDArray[np.int32], first: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """1 + index of the sink that takes in each pixel; 0 for none."""
+    height, width = arrivals.shape
+    flat = arrivals.ravel()
+    taken = np.zeros(height * width, np.int32)
+    for sink in first[::-1]:
+        _take(flat, sinks[sink], np.int32(sink + 1), taken, width, height)
+    return taken
+
+
+@njit(cache=True, nogil=True)
+def _take(
+    arrivals: NDArray[np.int32],
+    sink: int,
+    name: np.int32,
+    taken: NDArray[np.int32],
+    width: int,
+    height: int,
+) -> None:
+    size = 2 * GROW_STEPS + 1
+    seen = np.zeros((size, size), np.bool_)
+    queue = np.empty((size * size, 2), np.int32)
+    row, col = divmod(sink, width)
+    queue[0] = row, col
+    seen[GROW_STEPS, GROW_STEPS] = True
+    taken[sink] = name
+    begin, end = 0, 1
+    for _ in range(GROW_STEPS):
+        last = end
+        for n in range(begin, last):
+            y, x = queue[n]
+            for v in range(max(y - 1, 0), min(y + 2, height)):
+                for u in range(max(x - 1, 0), min(x + 2, width)):
+                    at = (v - row + GROW_STEPS, u - col + GROW_STEPS)
+                    if arrivals[v * width + u] > GROW_PIXELS and not seen[at]:
+                        seen[at] = True
+                        taken[v * width + u] = name
+                        queue[end] = v, u
+                        end += 1
+        begin = last
+
+
+@njit(cache=True, nogil=True)
+def _collect(ends: NDArray[np.int32], taken: NDArray[np.int32]) -> NDArray[np.int32]:
+    labels = np.zeros(ends.shape, np.int32)
+    out = labels.ravel()
+    flat = ends.ravel()
+    for i in range(flat.size):
+        if flat[i] >= 0:
+            out[i] = taken[flat[i]]
+    return labels

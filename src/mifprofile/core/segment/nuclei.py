@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core.segment.dynamics import (
-    CLIMB_DOUBLINGS,
-    CLIMB_WINDOW,
+    GROW_STEPS,
+    SINK_WINDOW,
     follow_flows,
     sink_labels,
     travel_px,
 )
 from mifprofile.core.segment.objects import (
-    areas_px,
-    compact,
+    boxes_of,
     contrasts,
-    drop,
-    fill_holes,
     flow_errors,
-    keep_largest_piece,
+    solid_areas,
+    solid_objects,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # No nucleus is wider than twice this: it sets how far a pixel may travel.
-MAX_RADIUS_UM = 32.0
+MAX_RADIUS_UM = 16.0
 # Width of the background that a nucleus is compared with.
 RING_UM = 1.5
 
@@ -72,14 +70,9 @@ class NucleusRules:
 
     @property
     def halo_px(self) -> int:
-        """Margin with which a block's result cannot depend on what lies beyond it.
-
-        An object's pixels lie within one path and one climb of its sink, and whether
-        a pixel is one depends on paths that end on its own: two paths and a climb.
-        """
+        """Margin with which a block's result cannot depend on what lies beyond it."""
         path = travel_px(self.doublings)
-        climb = 2 * CLIMB_WINDOW * 2**CLIMB_DOUBLINGS
-        return 4 * path + 2 * climb + self.ring_px
+        return 2 * path + 4 * GROW_STEPS + SINK_WINDOW + self.ring_px + 2
 
 
 def segment_nuclei(
@@ -108,22 +101,17 @@ def segment_nuclei(
     sinks : (n, 2) int64 array
         (row, column) of each nucleus's sink, in raster order.
     """
-    ends = follow_flows(flows, probability > rules.cell_probability, rules.doublings)
-    labels, names = compact(sink_labels(ends))
-    labels = fill_holes(keep_largest_piece(labels), int(rules.max_area_px))
-    areas = areas_px(labels, names.size)
-    unwanted = (areas < rules.min_area_px) | (areas > rules.max_area_px)
-    labels = drop(labels, unwanted)
-    unwanted |= flow_errors(labels, flows, names.size) > rules.flow_error
+    foreground = probability > rules.cell_probability
+    labels, sinks = sink_labels(follow_flows(flows, foreground, rules.doublings))
+    boxes = boxes_of(labels, sinks.size)
+    areas = solid_areas(labels, boxes)
+    wanted = (areas >= rules.min_area_px) & (areas <= rules.max_area_px)
+    boxes[~wanted] = 0
+    wanted &= flow_errors(labels, flows, boxes) <= rules.flow_error
     if stain is not None:
-        unwanted |= ~(
-            contrasts(labels, stain, names.size, rules.ring_px) >= rules.min_contrast
-        )
-    labels, kept = compact(drop(labels, unwanted))
-    sinks = names[kept - 1].astype(np.int64) - 1
-    return labels, np.stack(np.divmod(sinks, labels.shape[1]), axis=1)
-
-
-def renumber(keys: NDArray[np.uint64], names: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """Replace keys by 1 + their place among the sorted ``names``; 0 stays 0."""
-    return np.where(keys > 0, np.searchsorted(names, keys) + 1, 0).astype(np.uint32)
+        boxes[~wanted] = 0
+        contrast = contrasts(labels, boxes, foreground, stain, rules.ring_px)
+        wanted &= contrast >= rules.min_contrast
+    labels, kept = solid_objects(labels, boxes, wanted)
+    places = sinks[kept].astype(np.int64)
+    return labels, np.stack(np.divmod(places, labels.shape[1]), axis=1)
