@@ -51,7 +51,11 @@ def main() -> None:
         click.echo(f"mifprofile: error: {' '.join(str(e).split())}", err=True)
         sys.exit(1)
     except MemoryError:
-        click.echo("mifprofile: error: out of memory; use smaller blocks", err=True)
+        click.echo(
+            "mifprofile: error: out of memory; use a smaller --block-px or fewer "
+            "--workers; what is finished is kept",
+            err=True,
+        )
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         click.echo("mifprofile: stopped; finished stages are kept", err=True)

@@ -82,7 +82,10 @@ class SegmentOptions(StageOptions):
         "its peak on the way out of the nucleus.",
     )
     block_px: int = Field(
-        2048, ge=256, description="Work unit; it does not change the result."
+        2048,
+        ge=256,
+        le=8192,
+        description="Edge of the work unit; it does not change the result.",
     )
 
 

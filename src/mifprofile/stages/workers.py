@@ -151,10 +151,14 @@ class _Cluster:
         )
 
     def completed(self, tasks: Sequence[Task]) -> Iterator[Any]:
+        from distributed import KilledWorker
         from distributed import as_completed as as_done
 
-        for task in as_done(tasks):
-            yield task.result()
+        try:
+            for task in as_done(tasks):
+                yield task.result()
+        except KilledWorker as e:
+            raise MemoryError("a worker was killed") from e
 
 
 def _on_worker(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,7 +127,7 @@ class SegmentPlan:
             tuple(found[i : i + self.batch]) for i in range(0, len(found), self.batch)
         ]
 
-    @property
+    @cached_property
     def blocks(self) -> list[Block]:
         """Blocks in which cells are looked for."""
         blocks = plan_blocks(self.shape_px, self.options.block_px, self.halo_px)
