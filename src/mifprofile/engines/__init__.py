@@ -1,15 +1,15 @@
-"""Segmentation networks behind one protocol; the only importers of torch."""
+"""Segmentation networks behind one protocol; the importers of torch and OpenVINO."""
 
 from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
-from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mifprofile.engines.base import Segmenter
-from mifprofile.errors import FormatError, UsageError
+from mifprofile.errors import DependencyError, FormatError, UsageError
 
 if TYPE_CHECKING:
     from mifprofile.options import Precision
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Segmenter", "load_segmenter"]
 
 EMBEDDED = "embedded"
+MODELS = Path(__file__).parent / "models"
 
 
 def load_segmenter(
@@ -48,34 +49,53 @@ def load_segmenter(
     UsageError
         The model, or this machine, cannot run in this precision.
     """
+    path = MODELS / "embedded.pt" if model == EMBEDDED else Path(model)
+    if _takes_int8(path, precision):
+        from mifprofile.engines.narrow_openvino import openvino_segmenter
+
+        return openvino_segmenter(path, model, threads)
     if model == EMBEDDED:
-        with as_file(files("mifprofile.engines") / "models") as folder:
-            return _narrow_segmenter(folder / "embedded.pt", model, precision, threads)
-    if Path(model).is_file():
+        return _narrow_segmenter(path, model, precision, threads)
+    if path.is_file():
         with suppress(FormatError):
-            return _narrow_segmenter(Path(model), model, precision, threads)
-    if precision not in ("auto", "float32"):
-        raise UsageError(
-            f"model {model!r} cannot run in {precision}: Cellpose's models run in "
-            "float32 only, and int8 needs the .xml file that training/quantise.py "
-            "writes beside a model of our own"
-        )
+            return _narrow_segmenter(path, model, precision, threads)
+    if precision == "bfloat16":
+        raise UsageError(f"model {model!r}: Cellpose's models run in float32 only")
     from mifprofile.engines.cellpose import cellpose_segmenter
 
     return cellpose_segmenter(model, diameter_um, precision, threads)
 
 
+def _takes_int8(path: Path, precision: Precision) -> bool:
+    """Whether int8 is asked for, or the fastest of what is there."""
+    there = path.is_file() and path.with_suffix(".xml").is_file()
+    installed = find_spec("openvino") is not None
+    if precision == "int8" and not there:
+        raise UsageError(
+            f"model {str(path)!r} cannot run in int8: there is no .xml file beside it, "
+            "which training/quantise.py makes from the embedded model and its like"
+        )
+    if precision == "int8" and not installed:
+        raise DependencyError(
+            "int8 was asked for but openvino is not installed; "
+            "run: pip install 'mifprofile[openvino]'"
+        )
+    if precision == "auto":
+        return there and installed and not _has_gpu()
+    return precision == "int8"
+
+
 def _narrow_segmenter(
     path: Path, name: str, precision: Precision, threads: int | None
 ) -> Segmenter:
-    gpu = precision != "int8" and _has_gpu()
+    """Load a model that ``training/`` made, to be run by torch."""
+    gpu = _has_gpu()
     if precision == "bfloat16" and not gpu:
-        raise UsageError("bfloat16 needs a GPU, and torch finds none; use float32")
-    if precision == "auto":
-        precision = "bfloat16" if gpu else "float32"
+        raise UsageError("bfloat16 needs a GPU, and there is none; use float32")
+    half = gpu and precision != "float32"
     from mifprofile.engines.narrow_torch import torch_segmenter
 
-    return torch_segmenter(path, name, precision, threads, gpu=gpu)
+    return torch_segmenter(path, name, threads, gpu=gpu, half=half)
 
 
 def _has_gpu() -> bool:

@@ -13,14 +13,13 @@ FLOW_SCALE = 5.0
 # each of four levels, down and up, 2 · 4 · (1 + 2 + 4 + 8), and the three poolings add
 # up to 7. With more than that in the margin no tile's edge is seen in what is kept.
 MARGIN_PX = 128
-CORE_PX = 1024
 STEP_PX = 64
 
 
-def narrow_tile_px(shape_px: tuple[int, int]) -> int:
-    """Edge of the tiles that cover a slide evenly; a multiple of `STEP_PX`."""
+def narrow_tile_px(shape_px: tuple[int, int], core_px: int) -> int:
+    """Edge of the tiles that cover a slide evenly, each keeping at most `core_px`."""
     side = max(shape_px)
-    tiles = -(-side // CORE_PX)
+    tiles = -(-side // core_px)
     core = -(-side // (tiles * STEP_PX)) * STEP_PX
     return core + 2 * MARGIN_PX
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from mifprofile.engines.network import NarrowNet
 
-GPU_BATCH = 8
+CORE_PX = 1024
+GPU_BATCH = 4
 
 
 class TorchSegmenter:
@@ -28,13 +29,10 @@ class TorchSegmenter:
     net : NarrowNet
     name : str
     um : float
-    precision : str
-        "float32" or "bfloat16".
-    device : str
-        torch's name of it: "cpu" or "cuda".
-    batch : int
-        Every call is filled up to this number of tiles, so that what a tile gives
-        does not depend on its company.
+    gpu : bool
+        Run on the first CUDA device instead of the CPU.
+    half : bool
+        Compute in bfloat16 instead of float32.
     """
 
     margin_px = MARGIN_PX
@@ -44,17 +42,17 @@ class TorchSegmenter:
         net: NarrowNet,
         name: str,
         um: float,
-        precision: str = "float32",
-        device: str = "cpu",
-        batch: int = 1,
+        *,
+        gpu: bool = False,
+        half: bool = False,
     ) -> None:
-        self._device = torch.device(device)
+        self._device = torch.device("cuda" if gpu else "cpu")
         # torch declares no overload with the memory format alone
         self._net = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name
         self.um = um
-        self.precision = precision
-        self.batch = batch
+        self.precision = "bfloat16" if half else "float32"
+        self.batch = GPU_BATCH if gpu else 1
 
     @property
     def device(self) -> str:
@@ -70,7 +68,7 @@ class TorchSegmenter:
 
     def tile_px(self, shape_px: tuple[int, int]) -> int:
         """See `mifprofile.engines.Segmenter.tile_px`."""
-        return narrow_tile_px(shape_px)
+        return narrow_tile_px(shape_px, CORE_PX)
 
     def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `mifprofile.engines.Segmenter.predict`."""
@@ -78,12 +76,16 @@ class TorchSegmenter:
         return np.concatenate([self._run(tiles[i : i + self.batch]) for i in starts])
 
     def _run(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One batch, filled up: what a tile gives shall not depend on its company."""
         images = torch.zeros((self.batch, self._net.inputs, *tiles.shape[2:]))
         images[: len(tiles)] = torch.from_numpy(tiles[:, : self._net.inputs])
         images = images.to(self._device, memory_format=torch.channels_last)
         half = self.precision == "bfloat16"
         with (
             torch.inference_mode(),
+            torch.backends.cudnn.flags(
+                enabled=True, deterministic=True, allow_tf32=False
+            ),
             torch.autocast(self._device.type, torch.bfloat16, enabled=half),
         ):
             out = self._net(images)[: len(tiles)].float().cpu().contiguous()
@@ -91,13 +93,22 @@ class TorchSegmenter:
 
 
 def torch_segmenter(
-    path: Path, name: str, precision: str, threads: int | None, *, gpu: bool
+    path: Path, name: str, threads: int | None = None, *, gpu: bool, half: bool
 ) -> TorchSegmenter:
-    """Load a model that ``training/`` made."""
+    """Load a model that ``training/`` made.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+    threads : int, optional
+        CPU threads that torch may use, in the whole process.
+    gpu : bool
+    half : bool
+        bfloat16 instead of float32.
+    """
     net, metadata = load_network(path)
     um = float(metadata["pixel_size_um"])
-    if gpu:
-        return TorchSegmenter(net, name, um, precision, "cuda", GPU_BATCH)
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchSegmenter(net, name, um, precision)
+    return TorchSegmenter(net, name, um, gpu=gpu, half=half)
