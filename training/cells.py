@@ -53,9 +53,10 @@ def scaled(image: Image, shape: tuple[int, int], ratio: float) -> Image:
 def planes_of(segmenter: Segmenter, image: Image) -> NDArray[np.float32]:
     """Network output at the image's own pixel size."""
     ratio = segmenter.um / UM
-    height, width = (int(np.ceil(side / ratio)) for side in image.shape[1:])
-    small = scaled(image, (height, width), ratio)
-    return scaled(outputs(segmenter, small), image.shape[1:], 1 / ratio)
+    _, height, width = image.shape
+    shape = int(np.ceil(height / ratio)), int(np.ceil(width / ratio))
+    small = scaled(image, shape, ratio)
+    return scaled(outputs(segmenter, small), (height, width), 1 / ratio)
 
 
 def masks_of(segmenter: Segmenter, image: Image) -> dict[str, Labels]:
