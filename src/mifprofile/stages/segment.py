@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from mifprofile.core.segment import (
     Block,
-    NucleusRules,
+    ObjectRules,
     expand_nuclei,
     plan_blocks,
     reach_px,
@@ -74,7 +74,7 @@ class _Work:
 
     slide: Slide
     segmenter: Segmenter
-    rules: NucleusRules
+    rules: ObjectRules
     tissue: NDArray[np.bool_]
     tissue_um: float
     ratio: float
@@ -122,13 +122,13 @@ def _plan(job: Job, segmenter: Segmenter) -> _Work:
     return _Work(
         slide=slide,
         segmenter=segmenter,
-        rules=NucleusRules.at(
+        rules=ObjectRules.at(
             slide.um,
             cell_probability=options.cell_probability,
             flow_error=options.flow_error,
             min_contrast=options.min_contrast,
-            min_nucleus_um2=options.min_nucleus_um2,
-            max_nucleus_um2=options.max_nucleus_um2,
+            min_area_um2=options.min_nucleus_um2,
+            max_area_um2=options.max_nucleus_um2,
         ),
         tissue=tissue,
         tissue_um=tissue_um,

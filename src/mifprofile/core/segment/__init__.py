@@ -4,7 +4,7 @@ from mifprofile.core.segment.cells import expand_nuclei, reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, plan_blocks
 from mifprofile.core.segment.nuclei import (
-    NucleusRules,
+    ObjectRules,
     renumber,
     segment_nuclei,
 )
@@ -19,7 +19,7 @@ from mifprofile.core.segment.resample import resample, source_window
 
 __all__ = [
     "Block",
-    "NucleusRules",
+    "ObjectRules",
     "boxes_of",
     "contrasts",
     "expand_nuclei",
