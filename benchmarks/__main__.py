@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data")
     data = parser.parse_args().data
     with tempfile.TemporaryDirectory() as folder:
-        parts = [_machine(), demo.figures(Path(folder) / "demo"), speed.figures()]
+        parts = [_machine(), demo.figures(Path(folder) / "demo"), speed.figures(data)]
         if (data / "breast_b09").is_dir():
             parts.insert(2, breast.figures(data / "breast_b09", Path(folder) / "b09"))
     text = "# Results of `make bench`\n\n" + "\n\n".join(parts) + "\n"

@@ -15,7 +15,7 @@ from skimage.segmentation import relabel_sequential
 
 from evaluate import MODEL, score
 from mifprofile.core.segment import (
-    NucleusRules,
+    ObjectRules,
     claim_cells,
     expand_nuclei,
     resample,
@@ -62,9 +62,14 @@ def planes_of(segmenter: Segmenter, image: Image) -> NDArray[np.float32]:
 def masks_of(segmenter: Segmenter, image: Image) -> dict[str, Labels]:
     """Nuclei, and cells grown or found, by what they were made of."""
     options = SegmentOptions()
-    limits = ("cell_probability", "flow_error", "min_contrast")
-    areas = ("min_nucleus_um2", "max_nucleus_um2")
-    rules = NucleusRules.at(UM, **{n: getattr(options, n) for n in limits + areas})
+    rules = ObjectRules.at(
+        UM,
+        cell_probability=options.cell_probability,
+        flow_error=options.flow_error,
+        min_contrast=options.min_contrast,
+        min_area_um2=options.min_nucleus_um2,
+        max_area_um2=options.max_nucleus_um2,
+    )
     planes = planes_of(segmenter, image)
     nuclei = segment_nuclei(planes[:2], planes[2], rules, image[NUCLEUS])[0]
     rim = {"rim_um": options.rim_um, "expansion_um": 0.0, "membrane_stop": 0.5}
