@@ -12,10 +12,18 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import breast, demo, speed
+from benchmarks import breast, demo, speed, whole_slide
 
 HERE = Path(__file__).parent
-PACKAGES = ("mifprofile", "numpy", "numba", "scikit-image", "torch", "cellpose")
+PACKAGES = (
+    "mifprofile",
+    "numpy",
+    "numba",
+    "scikit-image",
+    "torch",
+    "openvino",
+    "cellpose",
+)
 
 
 def main() -> None:
@@ -27,6 +35,11 @@ def main() -> None:
         parts = [_machine(), demo.figures(Path(folder) / "demo"), speed.figures(data)]
         if (data / "breast_b09").is_dir():
             parts.insert(2, breast.figures(data / "breast_b09", Path(folder) / "b09"))
+        parts += [
+            whole_slide.peer_figures(Path(folder) / "peer"),
+            whole_slide.same_figures(Path(folder) / "same"),
+            whole_slide.growth_figures(Path(folder) / "growth"),
+        ]
     text = "# Results of `make bench`\n\n" + "\n\n".join(parts) + "\n"
     print(text)
     (HERE / "RESULTS.md").write_text(text, encoding="utf-8")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from cellpose import dynamics
-from mifprofile.engines.embedded import embedded_segmenter
 from scipy.ndimage import gaussian_filter
 from skimage.io import imread
 from skimage.transform import rescale
 
+from mifprofile.engines import load_segmenter
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mifprofile.engines.embedded import NarrowSegmenter
     from numpy.typing import NDArray
 
 PERCENTILES = (1.0, 99.8)
@@ -37,17 +37,21 @@ def noisy_output(
 
 
 def network_output(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Flows and logit that the embedded network gives for an image, (3, h, w)."""
-    segmenter = embedded_segmenter()
-    margin = segmenter.margin_px
-    core = segmenter.tile_px - 2 * margin
-    wide = np.pad(image, (margin, margin + core), mode="reflect")
-    out = np.empty((3, *image.shape), np.float32)
-    for y in range(0, image.shape[0], core):
-        for x in range(0, image.shape[1], core):
-            tile = wide[y : y + segmenter.tile_px, x : x + segmenter.tile_px]
+    """Flows and logit of nuclei that the embedded network gives, (3, h, w)."""
+    segmenter = load_segmenter("embedded", 0.0, "float32")
+    margin, edge = (
+        segmenter.margin_px,
+        segmenter.tile_px((image.shape[0], image.shape[1])),
+    )
+    core = edge - 2 * margin
+    wide = np.pad(image, (margin, margin + core))
+    out = np.empty((3, height, width), np.float32)
+    for y in range(0, height, core):
+        for x in range(0, width, core):
+            tile = np.zeros((1, 2, edge, edge), np.float32)
+            tile[0, 0] = wide[y : y + edge, x : x + edge]
+            found = segmenter.predict(tile)[0, :3, margin:-margin, margin:-margin]
             to = out[:, y : y + core, x : x + core]
-            found = _predicted(segmenter, tile)[:, margin:-margin, margin:-margin]
             to[:] = found[:, : to.shape[1], : to.shape[2]]
     return out
 
@@ -66,12 +70,6 @@ def lung_image(data: Path, edge_px: int) -> NDArray[np.float32]:
     composite = imread(data / "lung_opal_fields" / f"{LUNG}_composite_image.jpg")
     blue = gaussian_filter(composite[..., 2].astype(np.float32), 0.5)
     return _mirrored(_normalised(blue), edge_px)
-
-
-def _predicted(
-    segmenter: NarrowSegmenter, tile: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    return segmenter.predict(tile)
 
 
 def _section(folder: Path, name: str) -> NDArray[np.float32]:
