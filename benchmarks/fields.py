@@ -39,10 +39,8 @@ def noisy_output(
 def network_output(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Flows and logit of nuclei that the embedded network gives, (3, h, w)."""
     segmenter = load_segmenter("embedded", 0.0, "float32")
-    margin, edge = (
-        segmenter.margin_px,
-        segmenter.tile_px((image.shape[0], image.shape[1])),
-    )
+    height, width = image.shape
+    margin, edge = segmenter.margin_px, segmenter.tile_px((height, width))
     core = edge - 2 * margin
     wide = np.pad(image, (margin, margin + core))
     out = np.empty((3, height, width), np.float32)

@@ -133,16 +133,15 @@ def same_figures(folder: Path) -> str:
     image = da.from_array(field(), chunks=(1, 1024, 1024))
     job = make_job(da.tile(image, (1, REPEATS, REPEATS)), folder)
     wanted = _labels(job, WHOLE_PX, 1)
-    rows = [
-        f"| {block_px} | {workers} | {(_labels(job, block_px, workers) != wanted).sum()} |"
-        for block_px, workers in LAYOUTS
-    ]
+    rows = []
+    for block_px, workers in LAYOUTS:
+        differ = (_labels(job, block_px, workers) != wanted).sum()
+        rows.append(f"| {block_px} | {workers} | {differ} |")
     return "\n".join(
         [
             f"## The same labels, {REPEATS * FIELD_PX}² px, {wanted.max()} cells",
             "",
-            "Pixels of `nuclei` and `cells` that differ from those of the whole slide as "
-            "one block.",
+            "Pixels of `nuclei` and `cells` against those of the slide as one block.",
             "",
             "| block, px | workers | pixels that differ |",
             "|---|---|---|",
