@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CELLPOSE4 := .venv-cellpose4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c envs/constraints.txt
-EXTRAS := cellpose,slurm,dev
+EXTRAS := cellpose,openvino,slurm,dev
 
 .PHONY: demo test test-cellpose4 lint bench clean
 
@@ -35,7 +35,7 @@ $(VENV)/bin/python:
 
 # A stamp per set of packages: a second run installs nothing.
 $(VENV)/.core: pyproject.toml envs/constraints.txt | $(VENV)/bin/python
-	$(PIP) -e .
+	$(PIP) -e '.[openvino]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml envs/constraints.txt | $(VENV)/bin/python

@@ -1,15 +1,48 @@
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from mifprofile.engines import load_segmenter
+import mifprofile.engines as engines
+from mifprofile.core.segment import NucleusRules, segment_nuclei
+from mifprofile.engines import Segmenter, load_segmenter
+from mifprofile.errors import DependencyError, FormatError, UsageError
+from mifprofile.options import SegmentOptions
 from mifprofile.testing import nuclei_field
 
 torch = pytest.importorskip("torch")
 
+SHIPPED = Path(engines.__file__).parent / "models" / "embedded.pt"
+needs_openvino = pytest.mark.skipif(
+    find_spec("openvino") is None, reason="openvino is not installed"
+)
+PRECISIONS = ["float32", pytest.param("int8", marks=needs_openvino)]
 
-@pytest.fixture(scope="module")
-def embedded():
-    return load_segmenter("embedded", 8.0, "float32")
+
+@pytest.fixture(scope="module", params=PRECISIONS)
+def embedded(request):
+    return load_segmenter("embedded", 8.0, request.param)
+
+
+@pytest.fixture
+def without_gpu(monkeypatch):
+    monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+
+
+@pytest.fixture
+def without_openvino(monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+
+
+@pytest.fixture
+def torch_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def field_tiles(size=256, n=1, seed=0):
@@ -21,6 +54,35 @@ def field_tiles(size=256, n=1, seed=0):
         low, high = np.percentile(image, (1, 99.8))
         tile[0] = (image - low) / (high - low)
     return tiles, np.stack([labels for _, labels in fields])
+
+
+def nuclei_of(planes, um):
+    """Nuclei as the segmentation stage finds them."""
+    options = SegmentOptions()
+    names = ("cell_probability", "flow_error", "min_nucleus_um2", "max_nucleus_um2")
+    limits = {name: getattr(options, name) for name in names}
+    rules = NucleusRules.at(um, min_contrast=0.0, **limits)
+    return segment_nuclei(planes[:2], planes[2], rules)[0]
+
+
+def average_precision(a, b, iou):
+    """Objects of both that overlap so much, among all objects."""
+    pairs, shared = np.unique(
+        np.stack([a, b])[:, (a > 0) & (b > 0)], axis=1, return_counts=True
+    )
+    union = np.bincount(a.ravel())[pairs[0]] + np.bincount(b.ravel())[pairs[1]] - shared
+    hits = (shared >= iou * union).sum()
+    return hits / (a.max() + b.max() - hits)
+
+
+def test_what_the_model_says_of_itself(embedded: Segmenter, request):
+    assert embedded.name == "embedded"
+    assert embedded.um == 0.5
+    assert embedded.planes == 6
+    assert embedded.margin_px == 128
+    assert embedded.precision in request.node.name
+    if embedded.device == "cpu":
+        assert embedded.batch == 1
 
 
 def test_the_embedded_model_sees_nuclei(embedded):
@@ -42,6 +104,29 @@ def test_a_tile_gives_the_same_alone_and_in_company(embedded):
         np.testing.assert_array_equal(embedded.predict(tile[None])[0], out)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_threads_do_not_change_the_result(precision, torch_threads):
+    tiles, _ = field_tiles(320)
+    outputs = [
+        load_segmenter("embedded", 8.0, precision, threads).predict(tiles)
+        for threads in (1, 2, 4)
+    ]
+    for out in outputs[1:]:
+        np.testing.assert_array_equal(out, outputs[0])
+
+
+def test_what_is_kept_does_not_depend_on_the_tile(embedded):
+    tiles, _ = field_tiles(448)
+    margin, shift = embedded.margin_px, 64
+    wide = embedded.predict(tiles)
+    narrow = embedded.predict(np.ascontiguousarray(tiles[..., shift:, shift:]))
+    inner = slice(margin, -margin)
+    moved = slice(shift + margin, -margin)
+    np.testing.assert_allclose(
+        narrow[..., inner, inner], wide[..., moved, moved], rtol=0, atol=1e-4
+    )
+
+
 @pytest.mark.parametrize(
     ("shape", "edge"), [((1, 1), 320), ((64, 300), 576), ((90_000, 90_001), None)]
 )
@@ -49,6 +134,120 @@ def test_small_slides_have_small_tiles(embedded, shape, edge):
     tile = embedded.tile_px(shape)
     assert tile == (edge or embedded.tile_px((80_000, 10)))
     assert tile % 64 == 0
+
+
+@needs_openvino
+def test_int8_finds_the_nuclei_that_float32_finds():
+    tiles, labels = field_tiles(512, seed=4)
+    found = {
+        precision: nuclei_of(
+            load_segmenter("embedded", 8.0, precision).predict(tiles)[0], 0.5
+        )
+        for precision in ("float32", "int8")
+    }
+    assert found["float32"].max() > 50
+    assert average_precision(found["float32"], found["int8"], 0.75) > 0.9
+    loss = [average_precision(labels[0], nuclei, 0.5) for nuclei in found.values()]
+    assert loss[1] > loss[0] - 0.03
+
+
+@needs_openvino
+def test_int8_needs_neither_torch_nor_the_network():
+    code = """
+import sys, numpy as np
+from mifprofile.engines import load_segmenter
+load_segmenter("embedded", 8.0, "int8").predict(np.zeros((1, 2, 64, 64), np.float32))
+assert "torch" not in sys.modules
+assert not sys.modules["openvino_telemetry"]
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@needs_openvino
+def test_int8_is_chosen_where_openvino_is_installed(without_gpu):
+    assert load_segmenter("embedded", 8.0).precision == "int8"
+
+
+def test_float32_is_chosen_where_it_is_not(without_gpu, without_openvino):
+    assert load_segmenter("embedded", 8.0).precision == "float32"
+
+
+def test_float32_is_chosen_where_there_is_no_int8_file(without_gpu, tmp_path):
+    shutil.copy(SHIPPED, tmp_path / "own.pt")
+    segmenter = load_segmenter(str(tmp_path / "own.pt"), 8.0)
+    assert segmenter.precision == "float32"
+    assert segmenter.name == str(tmp_path / "own.pt")
+
+
+def test_int8_without_openvino(without_openvino):
+    with pytest.raises(DependencyError, match=r"pip install 'mifprofile\[openvino\]'"):
+        load_segmenter("embedded", 8.0, "int8")
+
+
+@pytest.mark.parametrize("name", ["own.pt", "cyto3", ""])
+def test_int8_without_an_int8_file(name, tmp_path, monkeypatch):
+    shutil.copy(SHIPPED, tmp_path / "own.pt")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"cannot run in int8: there is no \.xml"):
+        load_segmenter(name, 8.0, "int8")
+
+
+def test_bfloat16_without_a_gpu(without_gpu):
+    with pytest.raises(UsageError, match="needs a GPU"):
+        load_segmenter("embedded", 8.0, "bfloat16")
+
+
+@pytest.fixture
+def own_int8(tmp_path):
+    for suffix in (".pt", ".xml", ".bin"):
+        shutil.copy(SHIPPED.with_suffix(suffix), tmp_path / f"own{suffix}")
+    return tmp_path / "own.pt"
+
+
+@needs_openvino
+def test_an_int8_file_of_our_own(own_int8):
+    segmenter = load_segmenter(str(own_int8), 8.0, "int8")
+    assert segmenter.name == str(own_int8)
+    assert segmenter.um == 0.5
+
+
+@needs_openvino
+def test_an_int8_file_made_from_other_weights(own_int8):
+    from mifprofile.engines.network import NarrowNet, save_network
+
+    save_network(NarrowNet(), own_int8, {"pixel_size_um": 0.5})
+    with pytest.raises(FormatError, match=r"own\.xml: made from other weights"):
+        load_segmenter(str(own_int8), 8.0, "int8")
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda xml: xml.write_text("no model"),
+        lambda xml: xml.write_text(xml.read_text()[:5000]),
+        lambda xml: xml.write_text(xml.read_text().replace("weights_sha256", "odd")),
+        lambda xml: xml.with_suffix(".bin").unlink(),
+    ],
+)
+def test_a_damaged_int8_file_is_named(own_int8, damage):
+    damage(own_int8.with_suffix(".xml"))
+    with pytest.raises(FormatError, match=r"own\.xml: not a model that training"):
+        load_segmenter(str(own_int8), 8.0, "int8")
+
+
+def test_bfloat16_is_near_float32():
+    from mifprofile.engines.narrow_torch import TorchSegmenter
+    from mifprofile.engines.network import load_network
+
+    net, _ = load_network(SHIPPED)
+    tiles, _ = field_tiles(128)
+    half = TorchSegmenter(net, "half", 0.5, half=True)
+    assert half.precision == "bfloat16"
+    out = half.predict(tiles)
+    assert out.dtype == np.float32
+    near = TorchSegmenter(net, "full", 0.5).predict(tiles)
+    assert ((out[0, 2] > 0) == (near[0, 2] > 0)).mean() > 0.97
 
 
 def test_a_path_to_a_model_of_our_own(tmp_path):

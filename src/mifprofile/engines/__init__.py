@@ -59,8 +59,6 @@ def load_segmenter(
     if path.is_file():
         with suppress(FormatError):
             return _narrow_segmenter(path, model, precision, threads)
-    if precision == "bfloat16":
-        raise UsageError(f"model {model!r}: Cellpose's models run in float32 only")
     from mifprofile.engines.cellpose import cellpose_segmenter
 
     return cellpose_segmenter(model, diameter_um, precision, threads)

@@ -104,11 +104,12 @@ def openvino_segmenter(
     try:
         model = openvino.Core().read_model(int8)
         about = model.get_rt_info(INFO).value
-    except RuntimeError as e:
+        um, weights = float(about["pixel_size_um"]), about["weights_sha256"]
+    except (RuntimeError, KeyError, ValueError) as e:
         raise FormatError(f"{int8}: not a model that training/quantise.py made") from e
-    if about["weights_sha256"] != sha256(path.read_bytes()).hexdigest():
+    if weights != sha256(path.read_bytes()).hexdigest():
         raise FormatError(
             f"{int8}: made from other weights than {path.name}; run: "
             f"python training/quantise.py --model {path}"
         )
-    return OpenVinoSegmenter(model, name, float(about["pixel_size_um"]), threads)
+    return OpenVinoSegmenter(model, name, um, threads)

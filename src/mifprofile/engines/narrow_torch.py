@@ -47,6 +47,8 @@ class TorchSegmenter:
         half: bool = False,
     ) -> None:
         self._device = torch.device("cuda" if gpu else "cpu")
+        if not gpu:
+            _use_onednn(net)
         # torch declares no overload with the memory format alone
         self._net = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name
@@ -90,6 +92,17 @@ class TorchSegmenter:
         ):
             out = self._net(images)[: len(tiles)].float().cpu().contiguous()
         return unit_flows(out.numpy())
+
+
+def _use_onednn(net: NarrowNet) -> None:
+    """Make the result the same for any number of threads.
+
+    With one thread torch computes convolutions of one pixel by other means, which round
+    otherwise, unless they are dilated; dilation has no effect on one pixel.
+    """
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1):
+            module.dilation = (2, 2)
 
 
 def torch_segmenter(
