@@ -56,7 +56,7 @@ def planes_of(segmenter: Segmenter, image: Image) -> NDArray[np.float32]:
     _, height, width = image.shape
     shape = int(np.ceil(height / ratio)), int(np.ceil(width / ratio))
     small = scaled(image, shape, ratio)
-    return scaled(outputs(segmenter, small), (height, width), 1 / ratio)
+    return scaled(outputs(segmenter, list(small)), (height, width), 1 / ratio)
 
 
 def masks_of(segmenter: Segmenter, image: Image) -> dict[str, Labels]:
