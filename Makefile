@@ -35,7 +35,7 @@ $(VENV)/bin/python:
 
 # A stamp per set of packages: a second run installs nothing.
 $(VENV)/.core: pyproject.toml envs/constraints.txt | $(VENV)/bin/python
-	$(PIP) -e .
+	$(PIP) -e '.[openvino]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml envs/constraints.txt | $(VENV)/bin/python

@@ -12,10 +12,18 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import breast, demo, speed
+from benchmarks import breast, demo, speed, whole_slide
 
 HERE = Path(__file__).parent
-PACKAGES = ("mifprofile", "numpy", "numba", "scikit-image", "torch", "cellpose")
+PACKAGES = (
+    "mifprofile",
+    "numpy",
+    "numba",
+    "scikit-image",
+    "torch",
+    "openvino",
+    "cellpose",
+)
 
 
 def main() -> None:
@@ -24,9 +32,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data")
     data = parser.parse_args().data
     with tempfile.TemporaryDirectory() as folder:
-        parts = [_machine(), demo.figures(Path(folder) / "demo"), speed.figures()]
+        parts = [_machine(), demo.figures(Path(folder) / "demo"), speed.figures(data)]
         if (data / "breast_b09").is_dir():
             parts.insert(2, breast.figures(data / "breast_b09", Path(folder) / "b09"))
+        parts += [
+            whole_slide.peer_figures(Path(folder) / "peer"),
+            whole_slide.same_figures(Path(folder) / "same"),
+            whole_slide.growth_figures(Path(folder) / "growth"),
+        ]
     text = "# Results of `make bench`\n\n" + "\n\n".join(parts) + "\n"
     print(text)
     (HERE / "RESULTS.md").write_text(text, encoding="utf-8")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +24,7 @@ from mifprofile.core.quality import area_mm2
 from mifprofile.engines import load_segmenter
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
-from mifprofile.io.store import write_slide_store
+from mifprofile.io.store import open_label_store, write_slide_store
 from mifprofile.model import Channel, PixelSize, Slide
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.quality import read_tissue
@@ -38,6 +41,10 @@ CHANNELS = ("DAPI", "HER2")
 GIGAPIXELS = (0.1, 0.4, 1.6)
 WORKERS = 2
 LOOK_SECONDS = 0.5
+REPEATS = 3
+WHOLE_PX = 8192
+LAYOUTS = ((256, 1), (512, 2), (1000, 1), (1000, 4), (2048, 2), (4096, 1))
+KILLS = 10
 PANEL = {
     "name": "field",
     "species": "human",
@@ -87,10 +94,7 @@ def growth(folder: Path, gigapixels: float) -> Growth:
     rows = round((gigapixels * 1e9) ** 0.5 / FIELD_PX)
     tiles = da.from_array(image, chunks=(1, 1024, 1024))
     job = make_job(da.tile(tiles, (1, rows, rows)), folder)
-    program = "from mifprofile.cli import main; main()"
-    command = [sys.executable, "-c", program, "segment", "-q", "-o", str(folder)]
-    command += ["--panel", str(folder / "panel.yaml"), "--workers", str(WORKERS)]
-    seconds, peak = watched(command)
+    seconds, peak = watched(_command(job, 2048, WORKERS))
     tissue, um = read_tissue(job.results)
     record = job.results.read_record("segment") or {}
     pixels = image[0].size * rows**2
@@ -122,6 +126,82 @@ def _memory(process: psutil.Process) -> int:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 total += part.memory_full_info().pss
     return total
+
+
+def same_figures(folder: Path) -> str:
+    """Markdown table of pixels and bytes that differ between ways of running."""
+    image = da.from_array(field(), chunks=(1, 1024, 1024))
+    job = make_job(da.tile(image, (1, REPEATS, REPEATS)), folder)
+    wanted = _labels(job, WHOLE_PX, 1)
+    rows = []
+    for block_px, workers in LAYOUTS:
+        differ = (_labels(job, block_px, workers) != wanted).sum()
+        rows.append(f"| {block_px} | {workers} | {differ} |")
+    return "\n".join(
+        [
+            f"## The same labels, {REPEATS * FIELD_PX}² px, {wanted.max()} cells",
+            "",
+            "Pixels of `nuclei` and `cells` against those of the slide as one block.",
+            "",
+            "| block, px | workers | pixels that differ |",
+            "|---|---|---|",
+            *rows,
+            "",
+            _killed(job),
+        ]
+    )
+
+
+def _labels(job: Job, block_px: int, workers: int) -> NDArray[np.uint32]:
+    """Nuclei and cells, (2, y, x), found with a layout."""
+    _run(_command(job, block_px, workers))
+    store = open_label_store(job.results.labels)
+    return np.stack([np.asarray(store[n].levels[0]) for n in ("nuclei", "cells")])
+
+
+def _killed(job: Job) -> str:
+    """Kill a run again and again, let it finish, and compare the files."""
+    command = _command(job, 1024, WORKERS)
+    started = time.perf_counter()
+    _run(command)
+    seconds = time.perf_counter() - started
+    wanted = _files(job.results.labels)
+    chance = random.Random(0)
+    job.results.record_path("segment").unlink()
+    for _ in range(KILLS):
+        process = subprocess.Popen(command[:-1], start_new_session=True)
+        time.sleep(chance.uniform(0.1, 1.0) * seconds / 2)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    _run(command[:-1])
+    files = _files(job.results.labels)
+    differ = sum(files.get(name) != content for name, content in wanted.items())
+    return (
+        f"Killed (SIGKILL) {KILLS} times at random, then finished: {differ} of "
+        f"{len(wanted)} files differ from those of an undisturbed run, "
+        f"{len(files.keys() - wanted.keys())} are new."
+    )
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def _command(job: Job, block_px: int, workers: int) -> list[str]:
+    """Run `segment` anew in a process of its own; without the last word, go on."""
+    folder = job.results.folder
+    program = "from mifprofile.cli import main; main()"
+    return [
+        *(sys.executable, "-c", program, "segment", "-q", "-o", str(folder)),
+        *("--panel", str(folder / "panel.yaml"), "--workers", str(workers)),
+        *("--block-px", str(block_px), "--force"),
+    ]
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True)
 
 
 def growth_figures(folder: Path) -> str:

@@ -64,3 +64,29 @@ def test_masks_made_elsewhere_are_named(content):
 def test_an_implausible_pixel_size_is_named(content):
     texts = [finding.text for finding in find(replace(content, pixel_size_um=5.0))]
     assert "The pixel size of 5 µm is outside the usual 0.15–1.1 µm." in texts
+
+
+def _about_seams(content, *counts):
+    names = ("cells_on_block_lines", "straight_on_block_lines")
+    names += ("cells_elsewhere", "straight_elsewhere")
+    facts = {"seams": dict(zip(names, counts, strict=True))}
+    found = find(replace(content, records={"segment": {"facts": facts}}))
+    return next(finding for finding in found if "where blocks meet" in finding.text)
+
+
+def test_cells_at_seams_are_counted(content):
+    finding = _about_seams(content, 400, 2, 390, 3)
+    assert finding.level == "note"
+    assert finding.text == (
+        "Of 400 cells on the lines where blocks meet 2 have an outline straight along "
+        "the line; of 390 on lines half-way between, 3."
+    )
+
+
+def test_cells_that_are_cut_at_seams_are_a_warning(content):
+    assert _about_seams(content, 400, 40, 390, 3).level == "warn"
+
+
+def test_a_slide_of_one_block_has_no_seam(content):
+    finding = _about_seams(content, 0, 0, 30, 0)
+    assert finding.text == "No cell lies on a line where blocks meet."

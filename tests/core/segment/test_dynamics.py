@@ -31,7 +31,7 @@ def test_every_pixel_ends_at_the_centre_of_its_disc():
 
 def test_touching_discs_stay_apart():
     labels, flows = discs((30, 40), [(15, 12), (15, 25)], 7)
-    found = sink_labels(follow_flows(flows, labels > 0, doublings=3))
+    found, _ = sink_labels(follow_flows(flows, labels > 0, doublings=3))
     names = {n: set(np.unique(found[labels == n])) for n in (1, 2)}
     assert all(len(n) == 1 for n in names.values())
     assert names[1] != names[2]
@@ -39,17 +39,41 @@ def test_touching_discs_stay_apart():
 
 def test_an_object_is_named_by_the_place_of_its_sink():
     labels, flows = discs((30, 40), [(15, 12)], 7)
-    name = int(sink_labels(follow_flows(flows, labels > 0, doublings=3)).max())
-    row, col = divmod(name - 1, 40)
+    found, sinks = sink_labels(follow_flows(flows, labels > 0, doublings=3))
+    row, col = divmod(sinks[found[15, 12] - 1], 40)
     assert np.hypot(row - 15, col - 12) <= 1.5
 
 
-def test_specks_of_fewer_than_ten_pixels_are_dropped():
+def test_sinks_of_no_more_than_ten_pixels_are_none():
     labels, flows = discs((20, 20), [(10, 10)], 1)
-    assert not sink_labels(follow_flows(flows, labels > 0, doublings=3)).any()
+    found, sinks = sink_labels(follow_flows(flows, labels > 0, doublings=3))
+    assert not found.any()
+    assert sinks.size == 0
 
 
-@pytest.mark.parametrize("doublings", [0, 1, 3])
+def ends_at(arrivals):
+    """Ends of pixels in a row below, as many as are to arrive at each place."""
+    arrivals = np.array(arrivals)
+    ends = np.full((3, arrivals.sum()), -1, np.int32)
+    ends[2] = np.repeat(np.arange(arrivals.size), arrivals)
+    return ends
+
+
+def test_a_sink_takes_in_ends_within_five_steps_of_more_than_two():
+    arrivals = [3, 3, 3, 3, 3, 3, 20, 3, 2, 3]
+    found = sink_labels(ends_at(arrivals))[0][2]
+    taken = [0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
+    assert (found == np.repeat(taken, arrivals)).all()
+
+
+@pytest.mark.parametrize(("left", "right"), [(20, 30), (30, 20), (20, 20)])
+def test_ends_between_two_sinks_go_to_the_one_of_more_pixels(left, right):
+    arrivals = [left, 3, 3, 3, right]
+    found = sink_labels(ends_at(arrivals))[0][2]
+    assert set(found) == {1 if left >= right else 2}
+
+
+@pytest.mark.parametrize("doublings", [1, 2, 3])
 def test_no_pixel_travels_further_than_said(doublings):
     flows = np.zeros((2, 5, 400), np.float32)
     flows[1] = 1
@@ -66,8 +90,8 @@ def test_the_result_does_not_depend_on_where_the_array_begins():
     part = follow_flows(flows[:, 37:, 51:], foreground[37:, 51:], 2)
     y, x = np.divmod(whole, 420)
     v, u = np.divmod(part, 420 - 51)
-    inner = (slice(37 + 40, 360), slice(51 + 40, 380))
-    shifted = (slice(40, 360 - 37), slice(40, 380 - 51))
+    inner = (slice(37 + 60, 340), slice(51 + 60, 360))
+    shifted = (slice(60, 340 - 37), slice(60, 360 - 51))
     known = foreground[inner]
     np.testing.assert_array_equal(y[inner][known], v[shifted][known] + 37)
     np.testing.assert_array_equal(x[inner][known], u[shifted][known] + 51)

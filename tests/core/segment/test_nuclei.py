@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,19 +7,19 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from mifprofile.core.segment import (
-    NucleusRules,
+    ObjectRules,
     plan_blocks,
-    renumber,
     segment_nuclei,
 )
+from mifprofile.core.segment.dynamics import travel_px
 
-RULES = NucleusRules.at(
+RULES = ObjectRules.at(
     2.0,
     cell_probability=0.0,
     flow_error=0.4,
     min_contrast=0.1,
-    min_nucleus_um2=40,
-    max_nucleus_um2=4000,
+    min_area_um2=40,
+    max_area_um2=4000,
 )
 
 
@@ -76,10 +78,94 @@ def test_blocks_give_the_pixels_of_the_whole(seed, block_px):
     assert (in_blocks(flows, probability, block_px, RULES) == whole).all()
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10_000), st.integers(40, 200), st.sampled_from([0.5, 4.0]))
+def test_blocks_agree_where_flows_tell_nothing(seed, block_px, grain_px):
+    rng = np.random.default_rng(seed)
+    shape = (300, 340)
+    flows = np.stack(
+        [gaussian_filter(rng.normal(size=shape), grain_px) for _ in range(2)]
+    )
+    flows = (flows / np.hypot(*flows)).astype(np.float32)
+    probability = gaussian_filter(rng.normal(size=shape) + 0.1, grain_px)
+    rules = replace(RULES, flow_error=9.0, min_area_px=1, min_contrast=-9)
+    whole = in_blocks(flows, probability, 10_000, rules)
+    assert len(np.unique(whole)) > 20
+    assert (in_blocks(flows, probability, block_px, rules) == whole).all()
+
+
+def field_of(labels):
+    """Flows and probability of discs or the like, to the mean of each."""
+    flows = np.zeros((2, *labels.shape), np.float32)
+    for name in range(1, labels.max() + 1):
+        rows, cols = np.nonzero(labels == name)
+        away = np.stack([rows - rows.mean(), cols - cols.mean()])
+        flows[:, rows, cols] = -away / np.maximum(np.hypot(*away), 1)
+    return flows, np.where(labels > 0, 3, -3).astype(np.float32)
+
+
+def discs(shape, centres, radius):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    labels = np.zeros(shape, np.int32)
+    for i, (cy, cx) in enumerate(centres, start=1):
+        labels[np.hypot(y - cy, x - cx) <= radius] = i
+    return labels
+
+
+def on_every_corner():
+    corners = [(y, x) for y in range(60, 300, 60) for x in range(60, 300, 60)]
+    return field_of(discs((300, 300), corners, 9))
+
+
+def chain_across_ten_blocks():
+    return field_of(discs((120, 640), [(60, x) for x in range(10, 630, 13)], 7))
+
+
+def as_large_as_a_block():
+    return field_of(discs((300, 300), [(120, 120), (118, 181), (180, 150)], 30))
+
+
+def a_saturated_speck():
+    """Most paths of a wide region end in one pixel of one block."""
+    flows, probability = on_every_corner()
+    y, x = np.mgrid[:300, :300]
+    away = np.stack([y - 150, x - 150])
+    pull = -away / np.maximum(np.hypot(*away), 1)
+    near = np.hypot(*away) < 70
+    flows[:, near] = pull[:, near]
+    probability[near] = 99
+    return flows, probability
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [on_every_corner, chain_across_ten_blocks, as_large_as_a_block, a_saturated_speck],
+)
+@pytest.mark.parametrize("block_px", [30, 60, 61])
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_blocks_agree_on_hard_scenes(scene, block_px, noise):
+    flows, probability = scene()
+    rng = np.random.default_rng(0)
+    rough = [gaussian_filter(rng.normal(size=probability.shape), 1) for _ in range(2)]
+    flows = (flows + noise * np.stack(rough)).astype(np.float32)
+    rules = replace(RULES, flow_error=2.0, max_area_px=4000.0)
+    whole = in_blocks(flows, probability, 10_000, rules)
+    assert whole.any()
+    assert (in_blocks(flows, probability, block_px, rules) == whole).all()
+
+
+def test_a_cell_as_large_as_a_block_is_found_whole():
+    flows, probability = as_large_as_a_block()
+    rules = replace(RULES, max_area_px=4000.0)
+    found = in_blocks(flows, probability, 60, rules)
+    sizes = np.unique(found[found > 0], return_counts=True)[1]
+    assert sorted(sizes)[0] > 0.8 * np.pi * 30**2
+
+
 def test_too_small_and_too_large_nuclei_are_dropped():
     flows, probability = crowd(1)
-    limits = {"min_contrast": 0, "min_nucleus_um2": 200, "max_nucleus_um2": 500}
-    rules = NucleusRules.at(2.0, cell_probability=0, flow_error=9, **limits)
+    limits = {"min_contrast": 0, "min_area_um2": 200, "max_area_um2": 500}
+    rules = ObjectRules.at(2.0, cell_probability=0, flow_error=9, **limits)
     labels, _ = segment_nuclei(flows, probability, rules)
     areas = np.bincount(labels.ravel())[1:] * 4.0
     assert areas.min() >= 200
@@ -94,20 +180,15 @@ def test_no_foreground_gives_no_nucleus():
     assert sinks.shape == (0, 2)
 
 
-def test_renumber():
-    names = np.array([4, 9], np.uint64)
-    keys = np.array([[0, 9], [4, 4]], np.uint64)
-    assert renumber(keys, names).tolist() == [[0, 2], [1, 1]]
-
-
 @pytest.mark.parametrize("um", [0.25, 0.5, 1.0])
 def test_the_way_to_a_sink_is_long_enough_at_any_pixel_size(um):
-    rules = NucleusRules.at(
+    rules = ObjectRules.at(
         um,
         cell_probability=0,
         flow_error=1,
         min_contrast=0,
-        min_nucleus_um2=1,
-        max_nucleus_um2=9,
+        min_area_um2=1,
+        max_area_um2=9,
     )
-    assert 32 <= 8 * 2**rules.doublings * um < 64
+    assert travel_px(rules.doublings) * um >= 16
+    assert rules.doublings == 1 or travel_px(rules.doublings - 1) * um < 16

@@ -5,7 +5,7 @@ from mifprofile.core.segment.claims import claim_cells, claim_reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, plan_blocks
 from mifprofile.core.segment.nuclei import (
-    NucleusRules,
+    ObjectRules,
     segment_nuclei,
 )
 from mifprofile.core.segment.objects import (
@@ -21,7 +21,7 @@ from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, block_seams
 __all__ = [
     "STRAIGHT_UM",
     "Block",
-    "NucleusRules",
+    "ObjectRules",
     "Seam",
     "block_seams",
     "boxes_of",

@@ -1,4 +1,4 @@
-"""One block's nuclei, named so that neighbouring blocks agree without talking."""
+"""One block's objects, named so that neighbouring blocks agree without talking."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from mifprofile.core.segment.dynamics import (
     GROW_STEPS,
-    SINK_WINDOW,
     follow_flows,
     sink_labels,
     travel_px,
@@ -25,15 +24,15 @@ from mifprofile.core.segment.objects import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# No nucleus is wider than twice this: it sets how far a pixel may travel.
+# No object is wider than twice this: it sets how far a pixel may travel.
 MAX_RADIUS_UM = 16.0
-# Width of the background that a nucleus is compared with.
+# Width of the background that an object is compared with.
 RING_UM = 1.5
 
 
 @dataclass(frozen=True)
-class NucleusRules:
-    """Limits for nuclei; areas in px of the array they are applied to."""
+class ObjectRules:
+    """Limits for nuclei, or for cells; areas in px of the array they are applied to."""
 
     cell_probability: float
     flow_error: float
@@ -51,61 +50,71 @@ class NucleusRules:
         cell_probability: float,
         flow_error: float,
         min_contrast: float,
-        min_nucleus_um2: float,
-        max_nucleus_um2: float,
-    ) -> NucleusRules:
+        min_area_um2: float,
+        max_area_um2: float,
+    ) -> ObjectRules:
         """Rules for a pixel size in µm."""
-        doublings = 0
+        doublings = 1
         while travel_px(doublings) * um < MAX_RADIUS_UM:
             doublings += 1
         return cls(
             cell_probability,
             flow_error,
             min_contrast,
-            min_nucleus_um2 / um**2,
-            max_nucleus_um2 / um**2,
+            min_area_um2 / um**2,
+            max_area_um2 / um**2,
             doublings,
             max(round(RING_UM / um), 1),
         )
 
     @property
     def halo_px(self) -> int:
-        """Margin with which a block's result cannot depend on what lies beyond it."""
-        path = travel_px(self.doublings)
-        return 2 * path + 4 * GROW_STEPS + SINK_WINDOW + self.ring_px + 2
+        """Margin with which a block's result cannot depend on what lies beyond it.
+
+        Along each axis, with T for a pixel's longest way and G for a sink's growth:
+        all that a path reads lies within T + 2 of its pixel and of its end. An object's
+        ends lie within G of its sink, so its pixels, its holes and its box within
+        T + G. What it takes in depends on arrivals within 3 G of the sink: its own
+        growth, then the growth of a sink that claims the same end. These arrivals are
+        paths, true if all within T + 3 G + 2 of the sink is known. All else is found
+        out from the object's own pixels, and from the network's output up to a ring's
+        width beyond. From a pixel to its sink and on: 2 T + 2 G + max(2 G, ring) + 2.
+        """
+        grown = 2 * GROW_STEPS
+        return 2 * travel_px(self.doublings) + grown + max(grown, self.ring_px) + 2
 
 
 def segment_nuclei(
     flows: NDArray[np.float32],
     probability: NDArray[np.float32],
-    rules: NucleusRules,
+    rules: ObjectRules,
     stain: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Turn network output into nuclei.
+    """Turn network output into nuclei, or into whole cells.
 
     Parameters
     ----------
     flows : (2, h, w) float32 array
         (y, x) flows, unit length.
     probability : (h, w) float32 array
-        Logit of being inside a nucleus.
-    rules : NucleusRules
+        Logit of being inside an object.
+    rules : ObjectRules
     stain : (h, w) float32 array, optional
         Nuclear stain, tissue percentiles mapped to 0 and 1: objects that hardly stand
-        out from the background around them are not nuclei.
+        out from the background around them are dropped.
 
     Returns
     -------
     labels : (h, w) int32 array
-        Nuclei 1..n.
+        Objects 1..n.
     sinks : (n, 2) int64 array
-        (row, column) of each nucleus's sink, in raster order.
+        (row, column) of each object's sink, in raster order.
     """
     foreground = probability > rules.cell_probability
     labels, sinks = sink_labels(follow_flows(flows, foreground, rules.doublings))
     boxes = boxes_of(labels, sinks.size)
     areas = solid_areas(labels, boxes)
-    wanted = (areas >= rules.min_area_px) & (areas <= rules.max_area_px)
+    wanted = (areas > 0) & (areas >= rules.min_area_px) & (areas <= rules.max_area_px)
     boxes[~wanted] = 0
     wanted &= flow_errors(labels, flows, boxes) <= rules.flow_error
     if stain is not None:

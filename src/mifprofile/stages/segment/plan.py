@@ -12,7 +12,7 @@ import numpy as np
 
 from mifprofile.core.segment import (
     Block,
-    NucleusRules,
+    ObjectRules,
     claim_reach_px,
     plan_blocks,
     reach_px,
@@ -76,7 +76,7 @@ class SegmentPlan:
     nucleus_range : tuple of float
         Values that become 0 and 1.
     membrane : tuple of (channel, low, high)
-    rules : NucleusRules
+    rules : ObjectRules
     """
 
     slide: Path
@@ -99,7 +99,7 @@ class SegmentPlan:
     nucleus: int
     nucleus_range: tuple[float, float]
     membrane: tuple[Channel, ...]
-    rules: NucleusRules
+    rules: ObjectRules
     key: str
 
     @property
@@ -222,13 +222,13 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
         nucleus=nucleus,
         nucleus_range=sample.percentiles(nucleus, NETWORK_PERCENTILES),
         membrane=tuple((c, *sample.percentiles(c, percents)) for c in membrane),
-        rules=NucleusRules.at(
+        rules=ObjectRules.at(
             slide.um,
             cell_probability=options.cell_probability,
             flow_error=options.flow_error,
             min_contrast=options.min_contrast,
-            min_nucleus_um2=options.min_nucleus_um2,
-            max_nucleus_um2=options.max_nucleus_um2,
+            min_area_um2=options.min_nucleus_um2,
+            max_area_um2=options.max_nucleus_um2,
         ),
         key=_key(job, segmenter),
     )
