@@ -100,12 +100,13 @@ def score(truth: Labels, found: Labels) -> Score:
 
 @torch.inference_mode()
 def predict(net: NarrowNet, image: Image) -> NDArray[np.float32]:
-    """Run the network on a whole image, with nothing, 0, around it."""
+    """Nuclear output for a whole image without membranes, with nothing, 0, around."""
     image = np.where(image == OUTSIDE, np.float32(0), image)
     height, width = image.shape
     pad = [16, 16 + -width % net.stride_px, 16, 16 + -height % net.stride_px]
-    tensor = functional.pad(torch.from_numpy(image)[None, None], pad, value=0.0)
-    out = net(tensor.to(memory_format=torch.channels_last))[0].numpy()
+    both = torch.from_numpy(np.stack([image, np.zeros_like(image)]))
+    tensor = functional.pad(both[None], pad, value=0.0)
+    out = net(tensor.to(memory_format=torch.channels_last))[0, :3].numpy()
     return np.ascontiguousarray(out[:, 16 : 16 + height, 16 : 16 + width])
 
 

@@ -65,9 +65,9 @@ class SegmentOptions(StageOptions):
     min_nucleus_um2: NonNegative = Field(8.0, description="Smaller nuclei are dropped.")
     max_nucleus_um2: Positive = Field(700.0, description="Larger nuclei are dropped.")
     whole_cells: bool = Field(
-        True,
-        description="With membrane channels, take cells from the network, if it finds "
-        "them; else nuclei are grown.",
+        False,
+        description="With membrane channels, show them to the network and take cells "
+        "from it; else nuclei are grown.",
     )
     rim_um: NonNegative = Field(
         1.0, description="Grown cells extend this far beyond their nucleus, µm."

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mifprofile.engines as engines
-from mifprofile.core.segment import NucleusRules, segment_nuclei
+from mifprofile.core.segment import ObjectRules, segment_nuclei
 from mifprofile.engines import Segmenter, load_segmenter
 from mifprofile.errors import DependencyError, FormatError, UsageError
 from mifprofile.options import SegmentOptions
@@ -59,9 +59,14 @@ def field_tiles(size=256, n=1, seed=0):
 def nuclei_of(planes, um):
     """Nuclei as the segmentation stage finds them."""
     options = SegmentOptions()
-    names = ("cell_probability", "flow_error", "min_nucleus_um2", "max_nucleus_um2")
-    limits = {name: getattr(options, name) for name in names}
-    rules = NucleusRules.at(um, min_contrast=0.0, **limits)
+    rules = ObjectRules.at(
+        um,
+        cell_probability=options.cell_probability,
+        flow_error=options.flow_error,
+        min_contrast=0.0,
+        min_area_um2=options.min_nucleus_um2,
+        max_area_um2=options.max_nucleus_um2,
+    )
     return segment_nuclei(planes[:2], planes[2], rules)[0]
 
 

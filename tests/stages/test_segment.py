@@ -63,6 +63,20 @@ def test_labels_do_not_depend_on_the_workers(finished, copy, workers):
     np.testing.assert_array_equal(labels(copy), labels(finished))
 
 
+def test_whole_cells_do_not_depend_on_the_block(finished, copy):
+    sections = {"segment": {"whole_cells": True}}
+    job = replace(copy, options=override_options(copy.options, sections, "test"))
+    again(job, 4096)
+    assert job.results.read_record("segment")["facts"]["whole_cells"] is True
+    whole = labels(job)
+    assert (whole != labels(finished)).any()
+    nuclei, cells = whole
+    assert (cells[nuclei > 0] == nuclei[nuclei > 0]).all()
+    assert (cells > 0).sum() > 1.1 * (nuclei > 0).sum()
+    again(job, 256, workers=2)
+    np.testing.assert_array_equal(labels(job), whole)
+
+
 def test_a_running_scheduler_can_be_used(finished, copy):
     with LocalCluster(
         n_workers=1, threads_per_worker=2, dashboard_address=None, processes=True
@@ -158,5 +172,5 @@ def test_the_record_says_what_ran(finished):
     assert facts["model"] == "embedded"
     assert facts["precision"] in {"int8", "float32", "bfloat16"}
     assert facts["device"]
-    assert facts["whole_cells"] is True
+    assert facts["whole_cells"] is False
     assert facts["seams"]["cells_on_block_lines"] == 0
