@@ -44,7 +44,7 @@ GROWTH_PERCENTILES = (50.0, 99.0)
 MEMBRANE_SMOOTH_UM = 0.4
 SMOOTH_SIGMAS = 3.0
 SAMPLE_BLOCKS = 64
-SAMPLE_PIXELS = 4_000_000
+SAMPLE_PIXELS = 1_000_000
 
 Tile = tuple[int, int]
 Channel = tuple[int, float, float]
