@@ -7,6 +7,9 @@ from benchmarks.speed import agreement, cellpose_masks, our_masks
 
 EDGE_PX = 1024
 
+# torch warns, once per process, of what Cellpose does
+pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
+
 
 @pytest.fixture(scope="module", params=[tissue_image, lung_image])
 def output(request, data_dir):
