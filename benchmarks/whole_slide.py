@@ -41,9 +41,9 @@ CHANNELS = ("DAPI", "HER2")
 GIGAPIXELS = (0.1, 0.4, 1.6)
 WORKERS = 2
 LOOK_SECONDS = 0.5
-REPEATS = 3
-WHOLE_PX = 8192
-LAYOUTS = ((256, 1), (512, 2), (1000, 1), (1000, 4), (2048, 2), (4096, 1))
+REPEATS = 2
+WHOLE_PX = 4096
+LAYOUTS = ((256, 1), (512, 2), (1000, 1), (1000, 4), (2048, 2))
 KILLS = 10
 PANEL = {
     "name": "field",
