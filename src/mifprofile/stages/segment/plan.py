@@ -137,9 +137,8 @@ class SegmentPlan:
     def label_blocks(self) -> list[Block]:
         """Blocks in which labels are written: whole chunks, whatever the block size."""
         size = -(-self.options.block_px // CHUNK_PX) * CHUNK_PX
-        blocks = plan_blocks(self.shape_px, size, self.halo_px)
-        chosen = [b.core for b in blocks if self.in_tissue(b.outer, self.um)]
-        return [b for b in plan_blocks(self.shape_px, size, 1) if b.core in chosen]
+        blocks = plan_blocks(self.shape_px, size, 1)
+        return [b for b in blocks if self.in_tissue(b.core, self.um, self.halo_px)]
 
     @property
     def coarse_blocks(self) -> list[list[Block]]:
@@ -256,29 +255,36 @@ class TissueSample:
         self, channel: int, percents: tuple[float, float]
     ) -> tuple[float, float]:
         """Two percentiles of a channel, made to differ."""
-        parts = [self._pixels(channel, block) for block in self._blocks()]
+        parts = [self._pixels(channel, block) for block in self._blocks]
         values = np.concatenate([np.empty(0), *parts])
         if values.size == 0:
             return 0.0, 1.0
         low, high = (float(v) for v in np.percentile(values, percents))
         return low, high if high > low else low + 1.0
 
+    @cached_property
     def _blocks(self) -> list[Block]:
         blocks = plan_blocks(self.slide.shape_px, CHUNK_PX, 0)
-        found = [b for b in blocks if self._mask(b, 1).any()]
+        found = [b for b in blocks if self._has_tissue(b)]
         return found[:: -(-len(found) // SAMPLE_BLOCKS) or 1]
 
+    def _has_tissue(self, block: Block) -> bool:
+        """Whether any pixel of a block is tissue."""
+        scale = self.slide.um / self.tissue_um
+        rows, cols = (
+            slice(int(s.start * scale), int((s.stop - 1) * scale) + 1)
+            for s in block.core_slices
+        )
+        return bool(self.tissue[rows, cols].any())
+
     def _pixels(self, channel: int, block: Block) -> NDArray[Any]:
-        pixels = len(self._blocks()) * CHUNK_PX**2
+        """Tissue pixels of a block, on a grid that all blocks share."""
+        pixels = len(self._blocks) * CHUNK_PX**2
         step = max(int(np.ceil(np.sqrt(pixels / SAMPLE_PIXELS))), 1)
         plane = np.asarray(self.slide.levels[0][channel, *block.core_slices])
-        return plane[::step, ::step][self._mask(block, step)]
-
-    def _mask(self, block: Block, step: int) -> NDArray[np.bool_]:
-        """Tissue mask at every ``step``-th pixel of a block."""
         scale = self.slide.um / self.tissue_um
         rows, cols = (
             (np.arange(s.start, s.stop, step) * scale).astype(int)
             for s in block.core_slices
         )
-        return np.asarray(self.tissue[np.ix_(rows, cols)])
+        return plane[::step, ::step][self.tissue[np.ix_(rows, cols)]]
