@@ -40,15 +40,15 @@ def network_output(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Flows and logit of nuclei that the embedded network gives, (3, h, w)."""
     segmenter = load_segmenter("embedded", 0.0, "float32")
     height, width = image.shape
-    margin, edge = segmenter.margin_px, segmenter.tile_px((height, width))
-    core = edge - 2 * margin
+    tiling = segmenter.tiling((height, width))
+    margin, edge, core = tiling.margin_px, tiling.tile_px, tiling.core_px
     wide = np.pad(image, (margin, margin + core))
     out = np.empty((3, height, width), np.float32)
     for y in range(0, height, core):
         for x in range(0, width, core):
             tile = np.zeros((1, 2, edge, edge), np.float32)
             tile[0, 0] = wide[y : y + edge, x : x + edge]
-            found = segmenter.predict(tile)[0, :3, margin:-margin, margin:-margin]
+            found = segmenter.predict(tile)[0, :, margin:-margin, margin:-margin]
             to = out[:, y : y + core, x : x + core]
             to[:] = found[:, : to.shape[1], : to.shape[2]]
     return out

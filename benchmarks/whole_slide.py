@@ -19,7 +19,7 @@ import psutil
 import yaml
 from cellpose.models import CellposeModel
 
-from benchmarks.flows import CellposeTwin
+from benchmarks.cellpose_twin import CellposeTwin
 from mifprofile.core.quality import area_mm2
 from mifprofile.engines import load_segmenter
 from mifprofile.io.config import read_panel
@@ -278,13 +278,13 @@ def network_cpu_seconds(job: Job) -> float:
     """CPU time of the network alone, on as many tiles as `segment` ran."""
     options = job.options.segment
     segmenter = load_segmenter(options.model, options.diameter_um)
-    tile_px = segmenter.tile_px((FIELD_PX, FIELD_PX))
-    core_px = tile_px - 2 * segmenter.margin_px
-    tiles = np.zeros((segmenter.batch, 2, tile_px, tile_px), np.float32)
+    tiling = segmenter.tiling((FIELD_PX, FIELD_PX))
+    edge = tiling.tile_px
+    tiles = np.zeros((segmenter.batch, 2, edge, edge), np.float32)
     tiles[:] = np.random.default_rng(0).random(tiles.shape, np.float32)
     segmenter.predict(tiles)
     started = time.process_time()
-    for _ in range(-(-((-(-FIELD_PX // core_px)) ** 2) // segmenter.batch)):
+    for _ in range(-(-((-(-FIELD_PX // tiling.core_px)) ** 2) // segmenter.batch)):
         segmenter.predict(tiles)
     return time.process_time() - started
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 CROP_PX = 224
 SCALE = (0.55, 1.45)
 FLOW_SCALE = 5.0
-NO_MEMBRANE = 0.35
+# Share of the crops that show membranes and teach cells; the others teach nuclei.
+MEMBRANES = 0.4
 
 cv2.setNumThreads(1)
 
@@ -30,7 +31,7 @@ class Crop:
     Parameters
     ----------
     image : ndarray of float32
-        (2, y, x): nuclear stain and membrane; the membrane of some crops is 0.
+        (2, y, x): nuclear stain and membrane; 0 where a crop teaches nuclei.
     target : ndarray of float32
         (8, y, x): 5 · flow y, 5 · flow x, inside or not, weight, of nuclei and cells.
     """
@@ -61,13 +62,14 @@ def draw(rng: Rng, sample: Sample, haze_of: Sample) -> Crop:
         image = image + rng.uniform(0.1, 0.5) * blur(far, rng.uniform(4, 14))
     if rng.random() < 0.5:
         image = _mottled(rng, image, nuclei[2])
-    if rng.random() < NO_MEMBRANE:
-        membrane = np.zeros_like(image)
-        around[3] = 0
-    else:
+    if rng.random() < MEMBRANES:
         bleed = rng.uniform(0, 0.4) * (rng.random() < 0.3)
         membrane = membrane_image(rng, cells, labels) + bleed * np.maximum(image, 0)
         membrane = spoiled(rng, membrane)
+        nuclei[3] = 0
+    else:
+        membrane = np.zeros_like(image)
+        around[3] = 0
     both = np.stack([spoiled(rng, image), membrane])
     both[:, outside] = 0
     return Crop(both, np.concatenate([nuclei, around]))

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 # some µm in epithelium.
 REACH_PX = (0.0, 9.0)
 MANY_CHANNELS = 0.4
+# Shares of the pictures with a poor focus, with stroma that outshines the cells, and
+# with rims that belong to other cells, as above or below the section's own.
+BLURRED = 0.35
+STROMA = 0.3
+UNRELATED = 0.1
 
 
 def grown_cells(rng: Rng, nuclei: Labels) -> Labels:
@@ -59,9 +64,31 @@ def membrane_image(rng: Rng, cells: Labels, nuclei: Labels) -> Image:
     image = _channel(rng, cells, nuclei)
     if rng.random() < MANY_CHANNELS:
         image = np.maximum(image, _channel(rng, cells, nuclei))
+    if rng.random() < UNRELATED:
+        image = np.roll(image, (97, 61), (0, 1))
+    if rng.random() < BLURRED:
+        image = blur(image, rng.uniform(1.5, 4))
+    if rng.random() < STROMA:
+        image = image + _stroma(rng, cells.shape)
+    return np.asarray(image + _ground(rng, cells), np.float32)
+
+
+def _ground(rng: Rng, cells: Labels) -> Image:
+    """Light that follows no cell: fibres, a glow of the tissue, and the glass."""
     fibres = smooth_noise(rng, cells.shape, rng.uniform(1.5, 6))
-    ground = rng.uniform(0, 0.25) * np.maximum(fibres, 0)
-    return np.asarray(image + ground + rng.uniform(0, 0.1), np.float32)
+    tissue = blur((cells > 0).astype(np.float32), rng.uniform(4, 20))
+    glow = np.exp(0.6 * smooth_noise(rng, cells.shape, rng.uniform(10, 60)))
+    light = rng.uniform(0, 0.25) * np.maximum(fibres, 0)
+    light += rng.choice([0.0, 0.2, 0.6]) * rng.uniform(0, 1) * tissue * glow
+    return np.asarray(light + rng.uniform(0, 0.1), np.float32)
+
+
+def _stroma(rng: Rng, shape: tuple[int, ...]) -> Image:
+    """Bright bands, as fibrous stroma and vessels show in many membrane markers."""
+    course = smooth_noise(rng, shape, rng.uniform(15, 50))
+    band = np.exp(-((course / rng.uniform(0.1, 0.6)) ** 2))
+    grain = 1 + 0.4 * smooth_noise(rng, shape, rng.uniform(1, 4))
+    return np.asarray(rng.uniform(0.3, 2) * band * grain, np.float32)
 
 
 def _channel(rng: Rng, cells: Labels, nuclei: Labels) -> Image:

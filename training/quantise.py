@@ -19,7 +19,7 @@ from augment import draw, spoiled
 from evaluate import HERE, MODEL, OVERLAPS, masks_of, score, trusted
 from membrane import membrane_image
 from mifprofile.engines import Segmenter, load_segmenter
-from mifprofile.engines.narrow import FLOW_SCALE, STEP_PX
+from mifprofile.engines.narrow import FLOW_SCALE, MARGIN_PX, STEP_PX
 from mifprofile.engines.narrow_openvino import INFO, openvino
 from mifprofile.engines.network import NarrowNet, load_network
 from samples import OUTSIDE, Image, Labels, Sample, load_samples
@@ -85,13 +85,13 @@ def painted(sample: Sample) -> Image:
 def outputs(segmenter: Segmenter, images: Sequence[Image]) -> NDArray[np.float32]:
     """Planes of a whole nuclear image and its membrane, with nothing, 0, around."""
     height, width = images[0].shape
-    margin = segmenter.margin_px
+    margin = MARGIN_PX
     edge = max(height, width) + 2 * margin
     edge += -edge % STEP_PX
     inner = slice(margin, margin + height), slice(margin, margin + width)
     tile = np.zeros((1, 2, edge, edge), np.float32)
     tile[0, :, *inner] = np.where(images[0] == OUTSIDE, np.float32(0), images)
-    return np.ascontiguousarray(segmenter.predict(tile)[0, :, *inner])
+    return np.ascontiguousarray(segmenter.predict(tile, cells=True)[0, :, *inner])
 
 
 def masks(planes: NDArray[np.float32]) -> Labels:

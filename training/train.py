@@ -1,6 +1,6 @@
-"""Train the network until a deadline; resumable.
+"""Train the network for a number of steps; resumable.
 
-Usage: python training/train.py --minutes 97 [--cache DIR] [--out DIR]
+Usage: python training/train.py --steps 9000 [--begin FILE] [--cache DIR] [--out DIR]
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import copy
 import logging
 import math
 import multiprocessing as mp
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from augment import draw
-from mifprofile.engines.network import NarrowNet, save_network
+from mifprofile.engines.network import NarrowNet, load_network, save_network
 from samples import PERCENTILES, Sample, load_samples
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Run:
     ema: NarrowNet
     optimiser: torch.optim.Optimizer
     step: int = 0
-    elapsed_s: float = 0.0
+    steps_before: int = 0
     losses: list[float] = field(default_factory=list)
 
 
@@ -117,7 +116,7 @@ def _one_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def rate(fraction: float) -> float:
-    """One-cycle learning rate at a fraction of the time budget."""
+    """One-cycle learning rate at a fraction of the steps."""
     if fraction < WARM_UP:
         return MAX_RATE * (0.04 + 0.96 * fraction / WARM_UP)
     done = min((fraction - WARM_UP) / (1 - WARM_UP), 1.0)
@@ -154,22 +153,23 @@ def learn(run: Run, batch: Batch, fraction: float) -> float:
     return float(loss.detach())
 
 
-def start(checkpoint: Path) -> Run:
-    """Begin, or go on from a checkpoint."""
+def start(checkpoint: Path, begin: Path | None) -> Run:
+    """Go on from a checkpoint, or begin, anew or with a network's weights."""
     torch.manual_seed(0)
-    net = NarrowNet()
+    net, metadata = (NarrowNet(), {}) if begin is None else load_network(begin)
     # torch declares no overload with the memory format alone
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         net.parameters(), lr=MAX_RATE, weight_decay=WEIGHT_DECAY
     )
     run = Run(net, copy.deepcopy(net), optimiser)
+    run.steps_before = metadata.get("steps", 0)
     if checkpoint.is_file():
         state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
         run.net.load_state_dict(state["net"])
         run.ema.load_state_dict(state["ema"])
         run.optimiser.load_state_dict(state["optimiser"])
-        run.step, run.elapsed_s = state["step"], state["elapsed_s"]
+        run.step, run.steps_before = state["step"], state["steps_before"]
     return run
 
 
@@ -180,50 +180,49 @@ def keep(run: Run, folder: Path) -> None:
         "ema": run.ema.state_dict(),
         "optimiser": run.optimiser.state_dict(),
         "step": run.step,
-        "elapsed_s": run.elapsed_s,
+        "steps_before": run.steps_before,
     }
     torch.save(state, folder / "checkpoint.tmp")
     (folder / "checkpoint.tmp").replace(folder / "checkpoint.pt")
-    save_network(run.ema, folder / "embedded.pt", METADATA | {"steps": run.step})
+    metadata = METADATA | {"steps": run.steps_before + run.step}
+    save_network(run.ema, folder / "embedded.pt", metadata)
 
 
-def train(run: Run, queue: Queue[Batch], budget_s: float, out: Path) -> None:
-    """Learn until the time is up."""
-    batch = queue.get()
-    while run.elapsed_s < budget_s:
-        began = time.monotonic()
-        run.losses.append(learn(run, batch, run.elapsed_s / budget_s))
-        batch = queue.get()
-        run.elapsed_s += time.monotonic() - began
+def train(run: Run, queue: Queue[Batch], steps: int, out: Path) -> None:
+    """Learn until all steps are taken."""
+    while run.step < steps:
+        run.losses.append(learn(run, queue.get(), run.step / steps))
         if run.step % LOG_STEPS == 0:
             loss = np.mean(run.losses[-LOG_STEPS:])
-            logging.info("step %d, %.0f s, loss %.4f", run.step, run.elapsed_s, loss)
+            logging.info("step %d, loss %.4f", run.step, loss)
         if run.step % CHECKPOINT_STEPS == 0:
             keep(run, out)
     keep(run, out)
-    logging.info("done after %d steps", run.step)
+    logging.info("done")
 
 
 def main() -> None:
     """Train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--begin", type=Path, help="a network to go on with")
     parser.add_argument("--cache", type=Path, default=HERE / "runs" / "cache")
     parser.add_argument("--out", type=Path, default=HERE / "runs")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         filename=args.out / "train.log",
         level=logging.INFO,
         format="%(asctime)s %(message)s",
     )
     torch.set_num_threads(2)
-    run = start(args.out / "checkpoint.pt")
+    run = start(args.out / "checkpoint.pt", args.begin)
     queue: Queue[Batch] = mp.get_context("spawn").Queue(8)
     feeder = mp.get_context("spawn").Process(
         target=feed, args=(args.cache, 1 + run.step, queue), daemon=True
     )
     feeder.start()
-    train(run, queue, args.minutes * 60, args.out)
+    train(run, queue, args.steps, args.out)
     feeder.terminate()
 
 

@@ -81,11 +81,12 @@ class SegmentOptions(StageOptions):
         description="Growth stops where the membrane signal falls below this share of "
         "its peak on the way out of the nucleus.",
     )
-    block_px: int = Field(
-        2048,
+    block_px: int | None = Field(
+        None,
         ge=256,
         le=8192,
-        description="Edge of the work unit; it does not change the result.",
+        description="Edge of the work unit; it does not change the result. By default "
+        "2048, or less on a small slide.",
     )
 
 

@@ -20,7 +20,7 @@ def test_it_gives_what_cellpose_gives(models, weights):
 
     segmenter = load_segmenter("cpsam_v2", 8.0)
     assert segmenter.um == pytest.approx(8.0 / 30)
-    assert segmenter.tile_px((9000, 9000)) == 256
+    assert segmenter.tiling((9000, 9000)).tile_px == 256
     theirs = CellposeModel(pretrained_model=str(weights), use_bfloat16=False)
     # Cellpose pads by 8 pixels at each side.
     image = np.zeros((1, 240, 240, 3), np.float32)

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from mifprofile.engines import load_segmenter
+from mifprofile.engines import Tiling, load_segmenter
 from mifprofile.errors import DependencyError, FormatError, MissingError, UsageError
 
 torch = pytest.importorskip("torch")
@@ -48,8 +48,8 @@ def test_what_a_cellpose_model_says_of_itself(cellpose_models):
     assert segmenter.name == path
     assert segmenter.precision == "float32"
     assert (segmenter.batch, segmenter.planes) == (1, 3)
-    assert segmenter.tile_px((100, 100)) == segmenter.tile_px((9000, 50)) == 640
-    assert segmenter.margin_px == 64
+    tiling = Tiling(tile_px=640, margin_px=64)
+    assert segmenter.tiling((100, 100)) == segmenter.tiling((9000, 50)) == tiling
     if not torch.cuda.is_available():
         assert segmenter.device == "cpu"
 

@@ -1,3 +1,4 @@
+import importlib
 import warnings
 
 import numpy as np
@@ -9,13 +10,6 @@ from mifprofile.engines.network import NarrowNet, load_network, save_network
 from mifprofile.errors import FormatError, MissingError
 
 NARROW = (4, 6, 8, 10)
-PARTS = {
-    "project": "proj",
-    "first": "conv.conv_0",
-    "second": "conv.conv_1",
-    "third": "conv.conv_2",
-    "fourth": "conv.conv_3",
-}
 
 
 def any_network(widths=NARROW, seed=0):
@@ -31,41 +25,27 @@ def any_network(widths=NARROW, seed=0):
     return net.eval()
 
 
-def cellpose_key(key):
-    """Name of our weight in CPnet (its style layers have none of ours)."""
-    side, *rest = key.split(".")
-    if side == "output":
-        return key
-    level, part, *tail = rest
-    styled = ".conv" if side == "up" and part in ("second", "third", "fourth") else ""
-    outer = {"down": "downsample.down.res_down_", "up": "upsample.up.res_up_"}[side]
-    return ".".join([f"{outer}{level}", PARTS[part] + styled, *tail])
+@pytest.fixture(scope="module")
+def cellpose_twin():
+    pytest.importorskip("cellpose")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cellpose's imports warn
+        return importlib.import_module("benchmarks.cellpose_twin")
 
 
-def as_cellpose(net):
-    """Map our network into Cellpose's class: styles are 0."""
-    resnet = pytest.importorskip("cellpose.resnet_torch")
-    theirs = resnet.CPnet([net.inputs, *net.widths], nout=net.outputs, sz=3)
-    theirs.style_on = False
-    state = theirs.state_dict()
-    for name, value in state.items():
-        if ".full." in name:
-            value.zero_()
-    mapped = {cellpose_key(name): value for name, value in net.state_dict().items()}
-    assert set(mapped) <= set(state)
-    left = {n for n in state if n not in mapped and ".full." not in n}
+def test_cellpose_has_no_weights_but_ours_and_its_style(cellpose_twin):
+    net = any_network()
+    mapped = {cellpose_twin.cellpose_key(name) for name in net.state_dict()}
+    theirs = set(cellpose_twin.as_cellpose(net).state_dict())
+    assert mapped <= theirs
+    left = {name for name in theirs - mapped if ".full." not in name}
     assert left == {"diam_mean", "diam_labels"}
-    theirs.load_state_dict(state | mapped)
-    return theirs.eval()
 
 
 @pytest.mark.parametrize("widths", [NARROW, (16, 32, 64, 128)])
-def test_equals_cellpose(widths):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # cellpose's imports warn
-        pytest.importorskip("cellpose")
-        net = any_network(widths)
-        theirs = as_cellpose(net)
+def test_equals_cellpose(cellpose_twin, widths):
+    net = any_network(widths)
+    theirs = cellpose_twin.as_cellpose(net)
     x = torch.randn(2, 2, 40, 64)
     with torch.inference_mode():
         ours = net(x)

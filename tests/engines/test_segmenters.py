@@ -10,6 +10,7 @@ import pytest
 import mifprofile.engines as engines
 from mifprofile.core.segment import ObjectRules, segment_nuclei
 from mifprofile.engines import Segmenter, load_segmenter
+from mifprofile.engines.narrow import MARGIN_PX
 from mifprofile.errors import DependencyError, FormatError, UsageError
 from mifprofile.options import SegmentOptions
 from mifprofile.testing import nuclei_field
@@ -84,7 +85,6 @@ def test_what_the_model_says_of_itself(embedded: Segmenter, request):
     assert embedded.name == "embedded"
     assert embedded.um == 0.5
     assert embedded.planes == 6
-    assert embedded.margin_px == 128
     assert embedded.precision in request.node.name
     if embedded.device == "cpu":
         assert embedded.batch == 1
@@ -93,13 +93,24 @@ def test_what_the_model_says_of_itself(embedded: Segmenter, request):
 def test_the_embedded_model_sees_nuclei(embedded):
     tiles, labels = field_tiles()
     out = embedded.predict(tiles)
-    assert out.shape == (1, 6, 256, 256)
+    assert out.shape == (1, 3, 256, 256)
     assert out.dtype == np.float32
     found = out[:, 2] > 0
     overlap = (found & (labels > 0)).sum() / (found | (labels > 0)).sum()
     assert overlap > 0.7
     flow = np.hypot(out[:, 0], out[:, 1])[found & (labels > 0)]
     assert 0.7 < np.median(flow) < 1.2
+
+
+def test_membranes_do_not_change_the_nuclei(embedded):
+    tiles, _ = field_tiles()
+    seen = tiles.copy()
+    seen[:, 1] = tiles[:, 0, ::-1]
+    nuclei = embedded.predict(tiles)
+    blind, both = (embedded.predict(t, cells=True) for t in (tiles, seen))
+    np.testing.assert_array_equal(both[:, :3], nuclei)
+    np.testing.assert_array_equal(blind[:, :3], nuclei)
+    assert np.abs(both[:, 3:] - blind[:, 3:]).max() > 0.1
 
 
 def test_a_tile_gives_the_same_alone_and_in_company(embedded):
@@ -122,7 +133,7 @@ def test_threads_do_not_change_the_result(precision, torch_threads):
 
 def test_what_is_kept_does_not_depend_on_the_tile(embedded):
     tiles, _ = field_tiles(448)
-    margin, shift = embedded.margin_px, 64
+    margin, shift = MARGIN_PX, 64
     wide = embedded.predict(tiles)
     narrow = embedded.predict(np.ascontiguousarray(tiles[..., shift:, shift:]))
     inner = slice(margin, -margin)
@@ -132,13 +143,10 @@ def test_what_is_kept_does_not_depend_on_the_tile(embedded):
     )
 
 
-@pytest.mark.parametrize(
-    ("shape", "edge"), [((1, 1), 320), ((64, 300), 576), ((90_000, 90_001), None)]
-)
-def test_small_slides_have_small_tiles(embedded, shape, edge):
-    tile = embedded.tile_px(shape)
-    assert tile == (edge or embedded.tile_px((80_000, 10)))
-    assert tile % 64 == 0
+def test_tiles_of_large_slides_keep_the_reach_off(embedded):
+    tiling = embedded.tiling((90_000, 90_001))
+    assert tiling.margin_px == MARGIN_PX
+    assert tiling.tile_px % 64 == 0
 
 
 @needs_openvino

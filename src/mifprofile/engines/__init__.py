@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mifprofile.engines.base import Segmenter
+from mifprofile.engines.base import Segmenter, Tiling
 from mifprofile.errors import DependencyError, FormatError, UsageError
 
 if TYPE_CHECKING:
     from mifprofile.options import Precision
 
-__all__ = ["Segmenter", "load_segmenter"]
+__all__ = ["Segmenter", "Tiling", "load_segmenter"]
 
 EMBEDDED = "embedded"
 MODELS = Path(__file__).parent / "models"

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of one shape that cover a slide, anchored to its corner.
+
+    Parameters
+    ----------
+    tile_px : int
+        Edge of a tile.
+    margin_px : int
+        Width at each side of a tile that is read but not kept.
+    """
+
+    tile_px: int
+    margin_px: int
+
+    @property
+    def core_px(self) -> int:
+        """Edge of the part that is kept."""
+        return self.tile_px - 2 * self.margin_px
 
 
 class Segmenter(Protocol):
@@ -33,22 +55,17 @@ class Segmenter(Protocol):
         ...
 
     @property
-    def margin_px(self) -> int:
-        """Width at each side of a tile that is read but not kept."""
-        ...
-
-    @property
     def batch(self) -> int:
         """Tiles that a call of `predict` should bring; fewer are allowed."""
         ...
 
     @property
     def planes(self) -> int:
-        """Planes of the output: 3 for nuclei, 6 for nuclei and whole cells."""
+        """Planes it can give: 3 of nuclei, and 3 of whole cells if it knows them."""
         ...
 
-    def tile_px(self, shape_px: tuple[int, int]) -> int:
-        """Edge of the tiles for a slide.
+    def tiling(self, shape_px: tuple[int, int]) -> Tiling:
+        """Tiles for a slide.
 
         A function of the slide alone, so that every layout of blocks and workers uses
         the same grid.
@@ -60,18 +77,22 @@ class Segmenter(Protocol):
         """
         ...
 
-    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(
+        self, tiles: NDArray[np.float32], *, cells: bool = False
+    ) -> NDArray[np.float32]:
         """Run the network on tiles.
 
         Parameters
         ----------
         tiles : (batch, 2, tile_px, tile_px) float32 array
             Nuclear stain and membrane composite, tissue percentiles mapped to 0 and
-            1; the membrane is all 0 where the panel has none.
+            1. Nuclei are found without the membranes.
+        cells : bool
+            Find whole cells too; only where `planes` is 6.
 
         Returns
         -------
-        (batch, planes, tile_px, tile_px) float32 array
+        (batch, 3 or 6, tile_px, tile_px) float32 array
             Flow along y and x (unit length inside nuclei) and the logit of being
             inside a nucleus; then the same of whole cells.
         """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mifprofile.engines.base import Tiling
 from mifprofile.errors import DependencyError, FormatError, MissingError, UsageError
 from mifprofile.model import nearest
 
@@ -61,10 +62,9 @@ class CellposeSegmenter:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._net = net.eval().to(self._device)
         self._channels = channels
-        self._tile_px = tile_px
+        self._tiling = Tiling(tile_px, 32 if tile_px == 256 else 64)
         self.name = name
         self.um = um
-        self.margin_px = 32 if tile_px == 256 else 64
 
     @property
     def device(self) -> str:
@@ -73,11 +73,16 @@ class CellposeSegmenter:
             return torch.cuda.get_device_name(self._device)
         return self._device.type
 
-    def tile_px(self, shape_px: tuple[int, int]) -> int:  # noqa: ARG002
-        """See `mifprofile.engines.Segmenter.tile_px`."""
-        return self._tile_px
+    def tiling(self, shape_px: tuple[int, int]) -> Tiling:  # noqa: ARG002
+        """See `mifprofile.engines.Segmenter.tiling`."""
+        return self._tiling
 
-    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(
+        self,
+        tiles: NDArray[np.float32],
+        *,
+        cells: bool = False,  # noqa: ARG002
+    ) -> NDArray[np.float32]:
         """See `mifprofile.engines.Segmenter.predict`."""
         return np.concatenate([self._predict_one(stain) for stain in tiles[:, 0]])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.engines.narrow import MARGIN_PX, narrow_tile_px, unit_flows
+from mifprofile.engines.narrow import looks, narrow_tiling
 from mifprofile.errors import FormatError
 
 # Importing OpenVINO reports to its makers unless this package cannot be imported.
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Peak memory of a process that does nothing else: 0.8 GiB.
-CORE_PX = 1792
+    from mifprofile.engines.base import Tiling
+# Peak memory of a process that does nothing else: 1 GiB.
+CORE_PX = 2048
 # Section of the file's run-time information that is ours.
 INFO = "mifprofile"
 
@@ -44,7 +45,6 @@ class OpenVinoSegmenter:
 
     precision = "int8"
     device = "cpu"
-    margin_px = MARGIN_PX
     batch = 1
 
     def __init__(self, model: Any, name: str, um: float, threads: int | None) -> None:
@@ -63,17 +63,22 @@ class OpenVinoSegmenter:
             "ENABLE_CPU_PINNING": False,
         }
 
-    def tile_px(self, shape_px: tuple[int, int]) -> int:
-        """See `mifprofile.engines.Segmenter.tile_px`."""
-        return narrow_tile_px(shape_px, CORE_PX)
+    def tiling(self, shape_px: tuple[int, int]) -> Tiling:
+        """See `mifprofile.engines.Segmenter.tiling`."""
+        return narrow_tiling(shape_px, CORE_PX)
 
-    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(
+        self, tiles: NDArray[np.float32], *, cells: bool = False
+    ) -> NDArray[np.float32]:
         """See `mifprofile.engines.Segmenter.predict`."""
         self._compile((1, *tiles.shape[1:]))
-        outputs = np.empty((len(tiles), self.planes, *tiles.shape[2:]), np.float32)
-        for tile, output in zip(tiles, outputs, strict=True):
-            output[:] = self._run(tile[None], share_outputs=True)[0][0]
-        return unit_flows(outputs)
+        return looks(self._each, tiles, cells=cells)
+
+    def _each(self, tiles: NDArray[np.float32], planes: slice) -> NDArray[np.float32]:
+        """Run the tiles one by one."""
+        run = self._run
+        found = [run(t[None], share_outputs=True)[0][0, planes].copy() for t in tiles]
+        return np.stack(found) if len(found) > 1 else found[0][None]
 
     def _compile(self, shape: tuple[int, ...]) -> None:
         """Fit the model to a shape of tiles; the last one is kept."""

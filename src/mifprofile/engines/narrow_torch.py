@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mifprofile.engines.narrow import MARGIN_PX, narrow_tile_px, unit_flows
+from mifprofile.engines.narrow import looks, narrow_tiling
 from mifprofile.engines.network import load_network
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mifprofile.engines.base import Tiling
     from mifprofile.engines.network import NarrowNet
 
 CORE_PX = 1024
@@ -34,8 +35,6 @@ class TorchSegmenter:
     half : bool
         Compute in bfloat16 instead of float32.
     """
-
-    margin_px = MARGIN_PX
 
     def __init__(
         self,
@@ -68,14 +67,22 @@ class TorchSegmenter:
         """See `mifprofile.engines.Segmenter.planes`."""
         return int(self._net.outputs)
 
-    def tile_px(self, shape_px: tuple[int, int]) -> int:
-        """See `mifprofile.engines.Segmenter.tile_px`."""
-        return narrow_tile_px(shape_px, CORE_PX)
+    def tiling(self, shape_px: tuple[int, int]) -> Tiling:
+        """See `mifprofile.engines.Segmenter.tiling`."""
+        return narrow_tiling(shape_px, CORE_PX)
 
-    def predict(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(
+        self, tiles: NDArray[np.float32], *, cells: bool = False
+    ) -> NDArray[np.float32]:
         """See `mifprofile.engines.Segmenter.predict`."""
+        return looks(self._batches, tiles, cells=cells)
+
+    def _batches(
+        self, tiles: NDArray[np.float32], planes: slice
+    ) -> NDArray[np.float32]:
         starts = range(0, len(tiles), self.batch)
-        return np.concatenate([self._run(tiles[i : i + self.batch]) for i in starts])
+        found = [self._run(tiles[i : i + self.batch])[:, planes] for i in starts]
+        return np.concatenate(found)
 
     def _run(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
         """One batch, filled up: what a tile gives shall not depend on its company."""
@@ -91,7 +98,7 @@ class TorchSegmenter:
             torch.autocast(self._device.type, torch.bfloat16, enabled=half),
         ):
             out = self._net(images)[: len(tiles)].float().cpu().contiguous()
-        return unit_flows(out.numpy())
+        return out.numpy()
 
 
 def _use_onednn(net: NarrowNet) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,8 +39,8 @@ class Workers(Protocol):
     ) -> Task:
         """Run a function once the tasks in ``after`` are done.
 
-        In one process the tasks of one lane run one after another, lanes beside each
-        other.
+        In one process the network's tasks run one after another, the others beside
+        them on as many threads as there are.
         """
 
     def completed(self, tasks: Sequence[Task]) -> Iterator[Any]:
@@ -85,7 +84,10 @@ def _threads(workers: int) -> int:
 class _Lanes:
     def __init__(self) -> None:
         self.threads = _threads(1)
-        self.pools = defaultdict[str, ThreadPoolExecutor](lambda: ThreadPoolExecutor(1))
+        self.pools = {
+            "network": ThreadPoolExecutor(1),
+            "blocks": ThreadPoolExecutor(self.threads),
+        }
 
     def share(self, value: Any) -> Any:
         return value

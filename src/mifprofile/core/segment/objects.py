@@ -20,6 +20,7 @@ HEAT = 1e34
 VECTOR = 64
 
 
+@njit(cache=True, nogil=True)
 def boxes_of(labels: Labels, count: int) -> Boxes:
     """Bounding boxes of labels 1..count.
 
@@ -28,9 +29,22 @@ def boxes_of(labels: Labels, count: int) -> Boxes:
     (count, 4) int32 array
         Top, bottom, left, right, half-open; all 0 for an absent label.
     """
-    return _boxes(labels, count)
+    height, width = labels.shape
+    boxes = np.zeros((count, 4), np.int32)
+    for y in range(height):
+        for x in range(width):
+            name = labels[y, x]
+            if name:
+                box = boxes[name - 1]
+                if box[1] == 0:
+                    box[0], box[2] = y, x
+                box[1] = y + 1
+                box[2] = min(box[2], x)
+                box[3] = max(box[3], x + 1)
+    return boxes
 
 
+@njit(cache=True, nogil=True)
 def flow_errors(
     labels: Labels, flows: NDArray[np.float32], boxes: Boxes
 ) -> NDArray[np.float64]:
@@ -54,9 +68,19 @@ def flow_errors(
     (n,) float64 array
         0 for an absent label.
     """
-    return _flow_errors(labels, flows, boxes)
+    errors = np.zeros(boxes.shape[0])
+    for i in range(boxes.shape[0]):
+        top, bottom, left, right = boxes[i]
+        if bottom:
+            mask = _cut(labels, boxes[i], i + 1, 1)
+            steps = 2 * (bottom - top + right - left + 2)
+            heat = _diffuse(mask, steps)
+            own = flows[:, top:bottom, left:right]
+            errors[i] = _disagreement(mask, heat, own)
+    return errors
 
 
+@njit(cache=True, nogil=True)
 def solid_areas(labels: Labels, boxes: Boxes) -> NDArray[np.int64]:
     """Pixels of each object's largest piece and of all that it encloses.
 
@@ -69,9 +93,15 @@ def solid_areas(labels: Labels, boxes: Boxes) -> NDArray[np.int64]:
     -------
     (n,) int64 array
     """
-    return _solid_areas(labels, boxes)
+    areas = np.zeros(boxes.shape[0], np.int64)
+    for i in range(boxes.shape[0]):
+        if boxes[i, 1]:
+            for value in _solid(labels, boxes[i], i + 1, 1).ravel():
+                areas[i] += value > 0
+    return areas
 
 
+@njit(cache=True, nogil=True)
 def contrasts(
     labels: Labels,
     boxes: Boxes,
@@ -97,7 +127,14 @@ def contrasts(
         Mean inside minus mean of the ring; inf where there is no background around,
         and for an absent label.
     """
-    return _contrasts(labels, boxes, foreground, stain, ring_px)
+    out = np.full(boxes.shape[0], np.inf)
+    for i in range(boxes.shape[0]):
+        if boxes[i, 1]:
+            mask = _solid(labels, boxes[i], i + 1, ring_px)
+            top, left = boxes[i, 0] - ring_px, boxes[i, 2] - ring_px
+            near = _dilated(mask, ring_px)
+            out[i] = _contrast(mask, near, (top, left), foreground, stain)
+    return out
 
 
 def solid_objects(
@@ -122,23 +159,6 @@ def solid_objects(
         Which of the n they were, ascending.
     """
     return _solid_objects(labels, boxes, wanted), np.flatnonzero(wanted)
-
-
-@njit(cache=True, nogil=True)
-def _boxes(labels: Labels, count: int) -> Boxes:
-    height, width = labels.shape
-    boxes = np.zeros((count, 4), np.int32)
-    for y in range(height):
-        for x in range(width):
-            name = labels[y, x]
-            if name:
-                box = boxes[name - 1]
-                if box[1] == 0:
-                    box[0], box[2] = y, x
-                box[1] = y + 1
-                box[2] = min(box[2], x)
-                box[3] = max(box[3], x + 1)
-    return boxes
 
 
 @njit(cache=True, nogil=True)
@@ -239,16 +259,6 @@ def _mark_holes(mask: Mask) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _solid_areas(labels: Labels, boxes: Boxes) -> NDArray[np.int64]:
-    areas = np.zeros(boxes.shape[0], np.int64)
-    for i in range(boxes.shape[0]):
-        if boxes[i, 1]:
-            for value in _solid(labels, boxes[i], i + 1, 1).ravel():
-                areas[i] += value > 0
-    return areas
-
-
-@njit(cache=True, nogil=True)
 def _solid_objects(labels: Labels, boxes: Boxes, wanted: NDArray[np.bool_]) -> Labels:
     out = np.zeros_like(labels)
     name = np.int32(0)
@@ -261,24 +271,6 @@ def _solid_objects(labels: Labels, boxes: Boxes, wanted: NDArray[np.bool_]) -> L
                 v, u = top + y - 1, left + x - 1
                 if mask[y, x] == BODY or (mask[y, x] == HOLE and out[v, u] == 0):
                     out[v, u] = name
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _contrasts(
-    labels: Labels,
-    boxes: Boxes,
-    foreground: NDArray[np.bool_],
-    stain: NDArray[np.float32],
-    ring_px: int,
-) -> NDArray[np.float64]:
-    out = np.full(boxes.shape[0], np.inf)
-    for i in range(boxes.shape[0]):
-        if boxes[i, 1]:
-            mask = _solid(labels, boxes[i], i + 1, ring_px)
-            top, left = boxes[i, 0] - ring_px, boxes[i, 2] - ring_px
-            near = _dilated(mask, ring_px)
-            out[i] = _contrast(mask, near, (top, left), foreground, stain)
     return out
 
 
@@ -319,22 +311,6 @@ def _contrast(
                 around += stain[v, u]
                 n_around += 1
     return inside / n_inside - around / n_around if n_around else np.inf
-
-
-@njit(cache=True, nogil=True)
-def _flow_errors(
-    labels: Labels, flows: NDArray[np.float32], boxes: Boxes
-) -> NDArray[np.float64]:
-    errors = np.zeros(boxes.shape[0])
-    for i in range(boxes.shape[0]):
-        top, bottom, left, right = boxes[i]
-        if bottom:
-            mask = _cut(labels, boxes[i], i + 1, 1)
-            steps = 2 * (bottom - top + right - left + 2)
-            heat = _diffuse(mask, steps)
-            own = flows[:, top:bottom, left:right]
-            errors[i] = _disagreement(mask, heat, own)
-    return errors
 
 
 @njit(cache=True, nogil=True)

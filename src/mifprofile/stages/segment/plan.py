@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mifprofile.engines import Segmenter
+    from mifprofile.engines import Segmenter, Tiling
     from mifprofile.model import PixelSize, Slide
     from mifprofile.options import SegmentOptions
     from mifprofile.stages.job import Job
@@ -43,6 +43,7 @@ GROWTH_PERCENTILES = (50.0, 99.0)
 # Takes off the noise that would break a membrane into pieces.
 MEMBRANE_SMOOTH_UM = 0.4
 SMOOTH_SIGMAS = 3.0
+BLOCK_PX = 2048
 SAMPLE_BLOCKS = 64
 SAMPLE_PIXELS = 1_000_000
 
@@ -67,8 +68,9 @@ class SegmentPlan:
         Mask, and the edge of its pixels.
     ratio : float
         Pixel size of the network over that of the slide; 1 if they are close.
-    tile_px, margin_px, batch : int
-        Network tiles: their edge, what is read but not kept, how many at a time.
+    tiling : Tiling
+    batch : int
+        How many tiles the network takes at a time.
     whole_cells : bool
         Whether the network finds cells too; else nuclei are grown.
     nucleus : int
@@ -92,8 +94,7 @@ class SegmentPlan:
     tissue: NDArray[np.bool_]
     tissue_um: float
     ratio: float
-    tile_px: int
-    margin_px: int
+    tiling: Tiling
     batch: int
     whole_cells: bool
     nucleus: int
@@ -103,9 +104,10 @@ class SegmentPlan:
     key: str
 
     @property
-    def core_px(self) -> int:
-        """Edge of the part of a network tile that is kept."""
-        return self.tile_px - 2 * self.margin_px
+    def block_px(self) -> int:
+        """Edge of the blocks; by default a small slide makes several, for all cores."""
+        half = -(-max(self.shape_px) // 2)
+        return self.options.block_px or min(BLOCK_PX, max(half, CHUNK_PX))
 
     @property
     def network_shape(self) -> tuple[int, int]:
@@ -120,7 +122,7 @@ class SegmentPlan:
     @property
     def tile_batches(self) -> list[tuple[Tile, ...]]:
         """Upper left corners of the network tiles with tissue, batch by batch."""
-        tiles = plan_blocks(self.network_shape, self.core_px, 0)
+        tiles = plan_blocks(self.network_shape, self.tiling.core_px, 0)
         um = self.um * self.ratio
         found = [(t.core[0], t.core[2]) for t in tiles if self.in_tissue(t.core, um)]
         return [
@@ -130,13 +132,13 @@ class SegmentPlan:
     @cached_property
     def blocks(self) -> list[Block]:
         """Blocks in which cells are looked for."""
-        blocks = plan_blocks(self.shape_px, self.options.block_px, self.halo_px)
+        blocks = plan_blocks(self.shape_px, self.block_px, self.halo_px)
         return [b for b in blocks if self.in_tissue(b.outer, self.um)]
 
     @property
     def label_blocks(self) -> list[Block]:
         """Blocks in which labels are written: whole chunks, whatever the block size."""
-        size = -(-self.options.block_px // CHUNK_PX) * CHUNK_PX
+        size = -(-self.block_px // CHUNK_PX) * CHUNK_PX
         blocks = plan_blocks(self.shape_px, size, 1)
         return [b for b in blocks if self.in_tissue(b.core, self.um, self.halo_px)]
 
@@ -165,7 +167,7 @@ class SegmentPlan:
     def tiles_below(self, block: Block) -> list[Tile]:
         """Corners of the network tiles that a block reads, tissue or not."""
         y0, y1, x0, x1 = source_window(block.outer, 1 / self.ratio, self.network_shape)
-        size = self.core_px
+        size = self.tiling.core_px
         return [
             (y, x)
             for y in range(y0 // size * size, y1, size)
@@ -214,8 +216,7 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
         tissue=tissue,
         tissue_um=tissue_um,
         ratio=ratio,
-        tile_px=segmenter.tile_px(network_shape(slide.shape_px, ratio)),
-        margin_px=segmenter.margin_px,
+        tiling=segmenter.tiling(network_shape(slide.shape_px, ratio)),
         batch=segmenter.batch,
         whole_cells=whole_cells,
         nucleus=nucleus,

@@ -55,7 +55,7 @@ def prepare(plan: SegmentPlan) -> None:
     scratch = Scratch(plan.scratch)
     if scratch.begin(plan.key):
         return
-    kinds, core, block = plan.objects, plan.core_px, plan.options.block_px
+    kinds, core, block = plan.objects, plan.tiling.core_px, plan.block_px
     for name, planes, fill in (("flows", 2 * kinds, 0), ("logits", kinds, NO_LOGIT)):
         shape, chunks = (planes, *plan.network_shape), (planes, core, core)
         scratch.create(name, shape, chunks, "int8", fill)
@@ -74,18 +74,18 @@ def run_network(plan: SegmentPlan, tiles: tuple[Tile, ...]) -> None:
     if scratch.has(mark):
         return
     slide = _slide(plan.slide, plan.key)
-    batch = np.zeros((plan.batch, 2, plan.tile_px, plan.tile_px), np.float32)
+    core_px, tile_px = plan.tiling.core_px, plan.tiling.tile_px
+    batch = np.zeros((plan.batch, 2, tile_px, tile_px), np.float32)
     for i, tile in enumerate(tiles):
         _fill_tile(plan, slide, tile, batch[i])
     out = _predict(plan, batch)
     flows, logits = scratch.open("flows"), scratch.open("logits")
     for (y, x), planes in zip(tiles, out, strict=False):
-        height = min(plan.core_px, plan.network_shape[0] - y)
-        width = min(plan.core_px, plan.network_shape[1] - x)
-        m = plan.margin_px
+        height = min(core_px, plan.network_shape[0] - y)
+        width = min(core_px, plan.network_shape[1] - x)
+        m = plan.tiling.margin_px
         rows, cols = slice(y, y + height), slice(x, x + width)
         kept = planes[:, m : m + height, m : m + width].reshape(-1, 3, height, width)
-        kept = kept[: plan.objects]
         flows[:, rows, cols] = _stepped(
             kept[:, :2].reshape(-1, height, width), FLOW_STEPS
         )
@@ -178,9 +178,12 @@ def _fill_tile(
     repeated, or mirrored, would join a cut nucleus to its own image.
     """
     (top, left), (height, width) = tile, plan.network_shape
-    top, left = top - plan.margin_px, left - plan.margin_px
+    top, left = top - plan.tiling.margin_px, left - plan.tiling.margin_px
     y0, x0 = max(top, 0), max(left, 0)
-    y1, x1 = min(top + plan.tile_px, height), min(left + plan.tile_px, width)
+    y1, x1 = (
+        min(top + plan.tiling.tile_px, height),
+        min(left + plan.tiling.tile_px, width),
+    )
     window = (y0, y1, x0, x1)
     bounds = source_window(window, plan.ratio, plan.shape_px)
     planes = [_crop(slide, plan.nucleus, bounds, *plan.nucleus_range)]
@@ -226,11 +229,13 @@ def _predict(plan: SegmentPlan, tiles: NDArray[np.float32]) -> NDArray[np.float3
         segmenter = _segmenter(
             options.model, options.diameter_um, plan.precision, plan.threads
         )
-        return segmenter.predict(tiles)
+        return segmenter.predict(tiles, cells=plan.whole_cells)
 
 
 def _stepped(values: NDArray[np.float32], steps: int) -> NDArray[np.int8]:
-    return np.clip(np.rint(values * steps), -127, 127).astype(np.int8)
+    scaled = values * np.float32(steps)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -127, 127, out=scaled).astype(np.int8)
 
 
 def _network_window(
@@ -306,7 +311,7 @@ def _seams(
     plan: SegmentPlan, block: Block, cells: NDArray[np.uint32]
 ) -> NDArray[np.int64]:
     """Cells and straight ones on the lines between blocks, and half-way between."""
-    size = plan.options.block_px
+    size = plan.block_px
     long = max(round(STRAIGHT_UM / plan.um), 2)
     found = [
         block_seams(cells, block, first_px=first, every_px=size, straight_px=long)

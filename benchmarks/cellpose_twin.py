@@ -64,12 +64,12 @@ def as_cellpose(net: NarrowNet) -> CPnet:
     for name, value in state.items():
         if ".full." in name:
             value.zero_()
-    mapped = {_cellpose_key(name): value for name, value in net.state_dict().items()}
+    mapped = {cellpose_key(name): value for name, value in net.state_dict().items()}
     theirs.load_state_dict(state | mapped)
     return theirs.eval()
 
 
-def _cellpose_key(key: str) -> str:
+def cellpose_key(key: str) -> str:
     """Name of our weight in CPnet (its style layers have none of ours)."""
     side, *rest = key.split(".")
     if side == "output":
