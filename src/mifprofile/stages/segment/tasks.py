@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from mifprofile.core.segment import (
 from mifprofile.engines import load_segmenter
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import (
+    CHUNK_PX,
     Scratch,
     create_label_store,
     open_label_array,
@@ -47,6 +49,8 @@ FLOW_STEPS = 127
 LOGIT_STEPS = 16
 NO_LOGIT = -127
 LABELS = ("nuclei", "cells")
+# Two megabytes each.
+CACHED_CHUNKS = 48
 _network = Lock()
 
 
@@ -73,11 +77,10 @@ def run_network(plan: SegmentPlan, tiles: tuple[Tile, ...]) -> None:
     mark = f"tiles-{tiles[0][0]}-{tiles[0][1]}"
     if scratch.has(mark):
         return
-    slide = _slide(plan.slide, plan.key)
     core_px, tile_px = plan.tiling.core_px, plan.tiling.tile_px
     batch = np.zeros((plan.batch, 2, tile_px, tile_px), np.float32)
     for i, tile in enumerate(tiles):
-        _fill_tile(plan, slide, tile, batch[i])
+        _fill_tile(plan, tile, batch[i])
     out = _predict(plan, batch)
     flows, logits = scratch.open("flows"), scratch.open("logits")
     for (y, x), planes in zip(tiles, out, strict=False):
@@ -102,10 +105,9 @@ def segment_block(plan: SegmentPlan, block: Block) -> None:
     mark = _block_mark(block)
     if scratch.has(mark):
         return
-    slide = _slide(plan.slide, plan.key)
     flows = _network_window(plan, scratch.open("flows"), block.outer) / FLOW_STEPS
     logits = _network_window(plan, scratch.open("logits"), block.outer) / LOGIT_STEPS
-    stain = _crop(slide, plan.nucleus, block.outer, *plan.nucleus_range)
+    stain = _crop(plan, block.outer, plan.nucleus, *plan.nucleus_range)
     nuclei, sinks = segment_nuclei(flows[:2], logits[0], plan.rules, stain)
     names, owned = _names(plan, block, sinks)
     nuclei = np.where(names[nuclei] > 0, nuclei, 0)
@@ -119,7 +121,7 @@ def segment_block(plan: SegmentPlan, block: Block) -> None:
             cell_probability=options.cell_probability,
         )
     else:
-        cells = _grown(plan, slide, block, nuclei)
+        cells = _grown(plan, block, nuclei)
     inner = block.inner_slices
     scratch.open("found")[:, *block.core_slices] = np.stack(
         [nuclei[inner], cells[inner]]
@@ -167,11 +169,10 @@ def thin(plan: SegmentPlan, level: int, block: Block) -> None:
 def finish(plan: SegmentPlan) -> None:
     """Give the finished labels their name."""
     Scratch(plan.scratch).publish("labels", plan.labels)
+    _chunk.cache_clear()
 
 
-def _fill_tile(
-    plan: SegmentPlan, slide: Slide, tile: Tile, out: NDArray[np.float32]
-) -> None:
+def _fill_tile(plan: SegmentPlan, tile: Tile, out: NDArray[np.float32]) -> None:
     """Nuclear stain and membranes at the network's pixel size, scaled.
 
     Beyond the slide's edge the tile stays black, as in training: an edge that is
@@ -186,9 +187,9 @@ def _fill_tile(
     )
     window = (y0, y1, x0, x1)
     bounds = source_window(window, plan.ratio, plan.shape_px)
-    planes = [_crop(slide, plan.nucleus, bounds, *plan.nucleus_range)]
+    planes = [_crop(plan, bounds, plan.nucleus, *plan.nucleus_range)]
     if plan.whole_cells:
-        planes.append(_membranes(plan, slide, bounds))
+        planes.append(_membranes(plan, bounds))
     inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     for i, plane in enumerate(planes):
         out[i][inside] = _scaled(plane, (bounds[0], bounds[2]), window, plan.ratio)
@@ -206,19 +207,27 @@ def _scaled(
 
 
 def _crop(
-    slide: Slide, channel: int, bounds: Window, low: float, high: float
+    plan: SegmentPlan, bounds: Window, channel: int, low: float, high: float
 ) -> NDArray[np.float32]:
     """Part of a channel with ``low`` and ``high`` at 0 and 1."""
     y0, y1, x0, x1 = bounds
-    crop = np.asarray(slide.levels[0][channel, y0:y1, x0:x1], np.float32)
+    crop = np.empty((y1 - y0, x1 - x0), np.float32)
+    rows = range(y0 // CHUNK_PX * CHUNK_PX, y1, CHUNK_PX)
+    cols = range(x0 // CHUNK_PX * CHUNK_PX, x1, CHUNK_PX)
+    for top, left in product(rows, cols):
+        chunk = top // CHUNK_PX, left // CHUNK_PX
+        pixels = _chunk(plan.slide, plan.key, channel, *chunk)
+        inside = pixels[max(y0 - top, 0) : y1 - top, max(x0 - left, 0) : x1 - left]
+        y, x = max(top - y0, 0), max(left - x0, 0)
+        crop[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     crop -= np.float32(low)
     crop /= np.float32(high - low)
     return crop
 
 
-def _membranes(plan: SegmentPlan, slide: Slide, bounds: Window) -> NDArray[np.float32]:
+def _membranes(plan: SegmentPlan, bounds: Window) -> NDArray[np.float32]:
     """Brightest of the membrane channels."""
-    planes = [_crop(slide, c, bounds, low, high) for c, low, high in plan.membrane]
+    planes = [_crop(plan, bounds, *membrane) for membrane in plan.membrane]
     return np.asarray(np.max(planes, axis=0))
 
 
@@ -233,9 +242,12 @@ def _predict(plan: SegmentPlan, tiles: NDArray[np.float32]) -> NDArray[np.float3
 
 
 def _stepped(values: NDArray[np.float32], steps: int) -> NDArray[np.int8]:
-    scaled = values * np.float32(steps)
-    np.rint(scaled, out=scaled)
-    return np.clip(scaled, -127, 127, out=scaled).astype(np.int8)
+    out = np.empty(values.shape, np.int8)
+    # Row by row: what is between stays in the processor's cache.
+    for y in range(values.shape[-2]):
+        row = np.rint(values[..., y, :] * np.float32(steps))
+        out[..., y, :] = np.clip(row, -127, 127)
+    return out
 
 
 def _network_window(
@@ -263,13 +275,13 @@ def _names(
 
 
 def _grown(
-    plan: SegmentPlan, slide: Slide, block: Block, nuclei: NDArray[np.int32]
+    plan: SegmentPlan, block: Block, nuclei: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """Cells as nuclei with a rim, wider where membranes say so."""
     membrane = None
     if plan.membrane:
         membrane = gaussian_filter(
-            _membranes(plan, slide, block.outer),
+            _membranes(plan, block.outer),
             MEMBRANE_SMOOTH_UM / plan.um,
             mode="nearest",
             truncate=SMOOTH_SIGMAS,
@@ -329,6 +341,12 @@ def _segmenter(
     model: str, diameter_um: float, precision: Precision, threads: int
 ) -> Segmenter:
     return load_segmenter(model, diameter_um, precision, threads)
+
+
+@lru_cache(maxsize=CACHED_CHUNKS)
+def _chunk(path: Path, key: str, channel: int, row: int, col: int) -> NDArray[Any]:
+    """Pixels of a chunk; tiles and blocks beside each other need the same ones."""
+    return np.asarray(_slide(path, key).levels[0].blocks[channel, row, col])[0]
 
 
 @lru_cache(maxsize=1)
