@@ -95,14 +95,14 @@ def _grow(
     # the signal on that path.
     way = np.zeros((*nuclei.shape, 2), np.int16)
     peak = np.zeros(nuclei.shape, np.float32)
-    seen = np.zeros(nuclei.shape, np.uint8)
+    seen = np.zeros(nuclei.shape, np.int16)
     for step in range(int(np.ceil(reach_px))):
         owners = np.zeros(free.size, np.int32)
         for i in range(free.size):
             owners[i] = _join(free[i], cells, way, peak, signal, reach_px, rim_px, stop)
         for i in range(free.size):
             cells.ravel()[free[i]] = owners[i]
-        free = _beside(cells, free[owners > 0], seen, step % 255 + 1)
+        free = _beside(cells, free[owners > 0], seen, step + 1)
     return cells
 
 
@@ -110,7 +110,7 @@ def _grow(
 def _beside(
     cells: NDArray[np.int32],
     edge: NDArray[np.int64],
-    seen: NDArray[np.uint8],
+    seen: NDArray[np.int16],
     mark: int,
 ) -> NDArray[np.int64]:
     """Free pixels beside those that joined last: nothing is new for the others."""

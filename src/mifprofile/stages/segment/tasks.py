@@ -179,12 +179,10 @@ def _fill_tile(plan: SegmentPlan, tile: Tile, out: NDArray[np.float32]) -> None:
     repeated, or mirrored, would join a cut nucleus to its own image.
     """
     (top, left), (height, width) = tile, plan.network_shape
-    top, left = top - plan.tiling.margin_px, left - plan.tiling.margin_px
+    tile_px, margin_px = plan.tiling.tile_px, plan.tiling.margin_px
+    top, left = top - margin_px, left - margin_px
     y0, x0 = max(top, 0), max(left, 0)
-    y1, x1 = (
-        min(top + plan.tiling.tile_px, height),
-        min(left + plan.tiling.tile_px, width),
-    )
+    y1, x1 = min(top + tile_px, height), min(left + tile_px, width)
     window = (y0, y1, x0, x1)
     bounds = source_window(window, plan.ratio, plan.shape_px)
     planes = [_crop(plan, bounds, plan.nucleus, *plan.nucleus_range)]
