@@ -62,6 +62,15 @@ def test_help_lists_every_command(call):
         assert word in out
 
 
+def test_ready_panels(call, fails, tmp_path):
+    code, names, _ = call("panel")
+    assert code == 0
+    assert "her2-core" in names.split()
+    _, text, _ = call("panel", "mouse-her2")
+    assert "species: mouse" in text
+    assert "did you mean 'her2-core'" in fails("panel", "her2-kore")
+
+
 def test_no_pixel_size(fails, tmp_path, panel_path):
     slide = write_slide(tmp_path / "a.ome.tiff")
     line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")

@@ -73,3 +73,28 @@ def test_channels_are_listed_once_with_the_nucleus_first():
 def test_nearest_ignores_case_and_says_nothing_if_nothing_is_alike():
     assert nearest("pdl1", ["DAPI", "PD-L1"]) == " (did you mean 'PD-L1'?)"
     assert nearest("zzz", ["DAPI"]) == ""
+
+
+def rules(**phenotypes):
+    markers = {
+        name: {"channel": name, "measure": "cell"} for name in ("CD3", "CD8", "CK")
+    }
+    return panel(markers=markers, phenotypes=phenotypes)
+
+
+def test_a_phenotype_that_is_never_reached():
+    with pytest.raises(ValidationError, match=r"'CTL' is never reached.*'T' \(CD3\+\)"):
+        rules(T="CD3+", CTL="CD8+/CD3+")
+    assert list(rules(CTL="CD8+/CD3+", T="CD3+").rules) == ["CTL", "T"]
+
+
+@pytest.mark.parametrize(
+    ("phenotypes", "expected"),
+    [
+        ({"tumour": "CK+", "T": "CD3+"}, (("tumour", "T"),)),
+        ({"tumour": "CK+/CD3-", "T": "CD3+"}, ()),
+        ({"CTL": "CD3+/CD8+", "T": "CD3+", "tumour": "CK+/CD3-"}, ()),
+    ],
+)
+def test_phenotypes_that_overlap(phenotypes, expected):
+    assert rules(**phenotypes).overlaps == expected

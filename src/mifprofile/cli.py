@@ -174,6 +174,15 @@ def synth(
 
 
 @cli.command()
+@click.argument("name", required=False)
+def panel(name: str | None) -> None:
+    """Print a ready panel to start from, or the names of all."""
+    from mifprofile.panels import panel_names, panel_text
+
+    click.echo("\n".join(panel_names()) if name is None else panel_text(name).rstrip())
+
+
+@cli.command()
 @click.argument("slide", type=FILE, required=False)
 @click.option("--panel", type=FILE, help="panel.yaml.")
 @click.option("--config", type=FILE, help="config.yaml of a whole cohort.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -126,10 +127,11 @@ class _Frozen(BaseModel):
 
 
 class Marker(_Frozen):
-    """A marker: the channel it is read from and where on the cell."""
+    """A marker: the channel it is read from, where on the cell, and its antibody."""
 
     channel: str
     measure: Compartment
+    clone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,12 +170,14 @@ class Panel(_Frozen):
     states: tuple[str, ...] = ()
     tumour: str | None = None
     impossible: tuple[str, ...] = ()
+    therapies: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         rules = (*self.phenotypes.values(), *self.impossible)
         for text in rules:
             Rule.parse(text, self.markers)
+        self._reachable()
         for state in self.states:
             _known(state, self.markers, "states")
         if self.tumour is not None:
@@ -183,6 +187,29 @@ class Panel(_Frozen):
                 "phenotype 'other' is reserved for cells that no rule fits"
             )
         return self
+
+    def _reachable(self) -> None:
+        """Raise UsageError for a phenotype whose cells all fit an earlier one."""
+        rules = self.rules
+        for (first, wide), (name, rule) in combinations(rules.items(), 2):
+            if set(wide.signs) <= set(rule.signs):
+                raise UsageError(
+                    f"phenotype {name!r} is never reached: every cell that fits "
+                    f"{rule.text} fits {first!r} ({wide.text}) before; move it up"
+                )
+
+    @property
+    def overlaps(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of phenotypes that one cell may fit; the first of a pair wins.
+
+        A phenotype that is the rest of an earlier one is meant so, and left out.
+        """
+        return tuple(
+            (first, second)
+            for (first, one), (second, other) in combinations(self.rules.items(), 2)
+            if not set(other.signs) <= set(one.signs)
+            and not any((name, not sign) in one.signs for name, sign in other.signs)
+        )
 
     @property
     def rules(self) -> dict[str, Rule]:

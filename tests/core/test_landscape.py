@@ -203,3 +203,26 @@ def test_what_rests_on_a_marker_without_gate_is_marked(regions):
     assert value(table, "density", "tumour", "CTL").status == "OK"
     state = value(table, "pct_positive", "tumour", "CTL", "PD-L1")
     assert state.status == "APPROX"
+
+
+def test_what_her2_alone_tells_is_approximate(regions):
+    core = PANEL.model_copy(
+        update={
+            "markers": PANEL.markers | {"HER2": PANEL.markers["CK"]},
+            "phenotypes": PANEL.phenotypes | {"tumour": "HER2+/CD8-"},
+        }
+    )
+    without_ck = {n: m for n, m in core.markers.items() if n != "CK"}
+    core = core.model_copy(
+        update={"markers": without_ck, "phenotypes": core.phenotypes | {"CTL": "CD8+"}}
+    )
+    cells = cells_of({("stroma", "CTL"): 300, ("stroma", "Treg"): 100})
+    table = landscape("s1", cells, regions, 10.0, core, OPTIONS)
+    nest = value(table, "density", "tumour", "CTL")
+    assert (nest.status, nest.value) == ("APPROX", 0)
+    assert "HER2 alone" in nest.reason
+    treg = value(table, "density", "tissue", "Treg")
+    assert (treg.status, treg.value) == ("APPROX", 100)
+    assert "tumour cells may be among them" in treg.reason
+    assert value(table, "ratio", "tissue", "CD8+", "FOXP3+").status == "APPROX"
+    assert value(table, "density", "tissue", "CTL").status == "OK"

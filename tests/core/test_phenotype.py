@@ -8,6 +8,7 @@ from mifprofile.core.phenotype import (
     call_positive,
     confidence,
     fit_gate,
+    gate_figures,
     impossible_rates,
     marker_levels,
 )
@@ -123,3 +124,32 @@ def test_confidence_grows_with_the_distance_to_the_gate():
     assert sure.between(0.5, 1).all()
     assert sure[0] > sure[2]
     assert sure[4] > sure[3]
+
+
+def test_what_a_gate_does():
+    levels = np.array([10.0, 20, 79, 81, 99, 101, 124, 126, 400, np.nan])
+    assert gate_figures(levels, 100.0) == {
+        "positive_pct": pytest.approx(100 * 4 / 9),
+        "positive_pct_at_0.8": pytest.approx(100 * 6 / 9),
+        "positive_pct_at_1.25": pytest.approx(100 * 2 / 9),
+        "separation_sd": pytest.approx(1.743, abs=0.001),
+    }
+
+
+def test_separation_is_counted_within_both_sides():
+    logs = np.array([0.9, 1.1, 2.9, 3.1])  # means 1 and 3, deviations of 0.1
+    figures = gate_figures(np.expm1(logs), float(np.expm1(2.0)))
+    assert figures["separation_sd"] == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("levels", "threshold"), [([], 1.0), ([1.0, 2.0], np.nan), ([np.nan], 1.0)]
+)
+def test_a_gate_on_nothing_has_no_figures(levels, threshold):
+    assert np.isnan(list(gate_figures(np.array(levels), threshold).values())).all()
+
+
+def test_no_separation_without_two_sides():
+    figures = gate_figures(np.array([5.0, 6.0, 7.0]), 1.0)
+    assert figures["positive_pct"] == 100
+    assert np.isnan(figures["separation_sd"])

@@ -68,6 +68,14 @@ def test_a_slide_is_described(slide: Path, panel: Path):
         assert part in said
 
 
+def test_what_the_panel_can_answer(slide: Path, panel: Path):
+    replace(panel, "measure: nucleus", "measure: membrane")
+    lines = check_slide(slide, panel, None).splitlines()
+    assert "  yes       tumour nests and stroma" in lines
+    assert "  no        proliferation: the panel has no Ki67" in lines
+    assert "beware      FOXP3 is read in the membrane; FOXP3 is in the nucleus" in lines
+
+
 def test_without_a_panel_the_channels_are_listed(slide: Path):
     said = check_slide(slide, None, 0.325)
     assert "0.325 µm, as given" in said

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from mifprofile.core.capability import NESTS, TREGS, capability
 from mifprofile.core.phenotype import OTHER
 from mifprofile.core.quality import close_mask
+from mifprofile.core.targets import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +163,9 @@ def landscape(
         scope = _Scope(sample_id, region, area, here, panel, options)
         blocked = no_tumour if region in {"tumour", "stroma"} else None
         rows += [
-            _blocked(row, *blocked) if blocked else _approximate(row, panel, ungated)
+            _blocked(row, *blocked)
+            if blocked
+            else _limited(_approximate(row, panel, ungated), panel)
             for row in _rows(scope)
         ]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
@@ -303,6 +307,28 @@ def _approximate(row: Row, panel: Panel, ungated: frozenset[str]) -> Row:
         return row
     reason = f"no positive population of {' and '.join(blind)} was found"
     return replace(row, status="APPROX", reason=reason)
+
+
+def _limited(row: Row, panel: Panel) -> Row:
+    """Mark a row that the panel's markers can answer only roughly."""
+    if row.status != "OK":
+        return row
+    questions = []
+    if row.region in {"tumour", "stroma"}:
+        questions.append(NESTS)
+    if row.phenotype_b == "FOXP3+" or _asks_for_foxp3(row.phenotype, panel):
+        questions.append(TREGS)
+    for question in questions:
+        found = capability(panel, question)
+        if found.answer == "APPROX":
+            return replace(row, status="APPROX", reason=found.reason)
+    return row
+
+
+def _asks_for_foxp3(phenotype: str, panel: Panel) -> bool:
+    marker = targets_of(panel).get("FOXP3")
+    rule = panel.rules.get(phenotype)
+    return rule is not None and (marker, True) in rule.signs
 
 
 def _drop_small_nests(

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel, Rule
 
 GATE_COLUMNS = ("sample", "marker", "threshold", "method", "scope", "note")
+# How firm each gate is; see `gate_figures`.
+GATE_FIGURES = (
+    "positive_pct",
+    "positive_pct_at_0.8",
+    "positive_pct_at_1.25",
+    "separation_sd",
+)
 OTHER = "other"
 # The mixture is fitted to at most this many cells, taken evenly in order of level.
 MAX_FIT_CELLS = 50_000
@@ -90,6 +97,31 @@ def fit_gate(
     if separation < min_separation_sd or not min_share <= share <= max_share:
         return Gate(np.nan, f"no positive population: {facts}")
     return Gate(float(np.expm1(_crossing(two, low, high))), facts)
+
+
+def gate_figures(levels: NDArray[np.float64], threshold: float) -> dict[str, float]:
+    """What a gate does to the cells, whoever set it, and how firm it is.
+
+    Parameters
+    ----------
+    levels : (n,) float64 array
+        A marker's level per cell.
+    threshold : float
+        NaN if there is no gate.
+
+    Returns
+    -------
+    dict
+        Of `GATE_FIGURES`: cells above the gate in %, and above 0.8 and 1.25 times the
+        gate; and how far positive and negative cells lie apart: the means of
+        log(1 + level), in standard deviations within both. NaN where there is no gate,
+        no cell, or none on one side.
+    """
+    known = levels[np.isfinite(levels)]
+    if known.size == 0 or not np.isfinite(threshold):
+        return dict.fromkeys(GATE_FIGURES, np.nan)
+    shares = [100 * float((known > threshold * f).mean()) for f in (1, 0.8, 1.25)]
+    return dict(zip(GATE_FIGURES, [*shares, _apart(known, threshold)], strict=True))
 
 
 def call_positive(
@@ -178,6 +210,17 @@ def impossible_rates(positive: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         )
         rows.append((rule.text, cells, of, 100 * cells / of if of else np.nan))
     return pd.DataFrame(rows, columns=["combination", "cells", "of", "percent"])
+
+
+def _apart(levels: NDArray[np.float64], threshold: float) -> float:
+    logs = np.log1p(np.maximum(levels, 0.0))
+    positive, negative = logs[levels > threshold], logs[levels <= threshold]
+    if positive.size == 0 or negative.size == 0:
+        return np.nan
+    within = np.r_[positive - positive.mean(), negative - negative.mean()]
+    spread = float(within.std())
+    apart = float(positive.mean() - negative.mean())
+    return apart / spread if spread > 0 else np.nan
 
 
 def _even_sample(ordered: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mifprofile.core.capability import traps
+from mifprofile.core.targets import target_of
 from mifprofile.model import PLAUSIBLE_UM, Rule
 from mifprofile.report.wording import number
 
@@ -20,8 +22,8 @@ Level = Literal["fail", "warn", "note"]
 
 # Rates of impossible combinations, in % of the rarer marker, that warn and that fail.
 LIMITS: dict[frozenset[str], tuple[float, float]] = {
-    frozenset({"CD8", "CK"}): (3.0, 10.0),
-    frozenset({"FOXP3", "CK"}): (2.0, 5.0),
+    frozenset({"CD8", "PanCK"}): (3.0, 10.0),
+    frozenset({"FOXP3", "PanCK"}): (2.0, 5.0),
     frozenset({"CD3", "CD68"}): (3.0, 10.0),
     frozenset({"CD3", "CD20"}): (2.0, 5.0),
     frozenset({"CD20", "CD68"}): (2.0, 5.0),
@@ -60,6 +62,7 @@ def find(content: ReportContent) -> tuple[Finding, ...]:
         *_about_cells(content),
         *_about_gates(content),
         *_about_combinations(content),
+        *_about_antibodies(content),
         *_about_pixels(content),
         *_about_seams(content),
         *_about_sources(content),
@@ -71,19 +74,13 @@ def find(content: ReportContent) -> tuple[Finding, ...]:
 def judge(combination: str, percent: float, of: int, panel: Panel) -> Verdict:
     """Compare a combination's rate with the limits for its markers."""
     signs = Rule.parse(combination, panel.markers).signs
-    names = frozenset(_plain_name(marker) for marker, positive in signs if positive)
+    markers = [marker for marker, positive in signs if positive]
+    names = frozenset(t.name for marker in markers if (t := target_of(marker)))
     warn, fail = LIMITS.get(names, OTHER_LIMITS)
     if of < MIN_CELLS or not np.isfinite(percent):
         return Verdict("too few cells", warn, fail)
     word: Literal["ok", "warn", "fail"] = "warn" if percent > warn else "ok"
     return Verdict("fail" if percent > fail else word, warn, fail)
-
-
-def _plain_name(marker: str) -> str:
-    """Marker name as the limits know it: all cytokeratins are CK."""
-    name = "".join(c for c in marker.upper() if c.isalnum())
-    keratin = name.startswith(("CK", "PANCK", "KRT")) or "KERATIN" in name
-    return "CK" if keratin else name
 
 
 def _about_tissue(content: ReportContent) -> Iterator[Finding]:
@@ -123,6 +120,11 @@ def _about_combinations(content: ReportContent) -> Iterator[Finding]:
                 f"{text}: {number(rate)} % of {number(of)} cells, above the limit of "
                 f"{number(limit)} %; look for spillover or a gate set too low.",
             )
+
+
+def _about_antibodies(content: ReportContent) -> Iterator[Finding]:
+    for trap in traps(content.panel):
+        yield Finding("warn", f"{trap.text}.")
 
 
 def _about_pixels(content: ReportContent) -> Iterator[Finding]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from mifprofile.core.capability import capabilities
 from mifprofile.core.palette import Colour, phenotype_colours
+from mifprofile.core.phenotype import gate_figures
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find, judge
 
@@ -82,6 +84,7 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "tiles": _tiles(content),
         "markers": [_marker(content, row) for row in _records(content.gates)],
         "impossible": _impossible(content),
+        "capabilities": capabilities(content.panel),
         "landscape": _landscape(content.landscape),
         "intervals": bool((content.landscape["ci_method"] != "none").any()),
         "statuses": _statuses(content.landscape),
@@ -197,6 +200,7 @@ def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
         "gated": gated,
         "positive": positive if gated else None,
         "share": wording.percent(positive, len(levels) if gated else 0),
+        "figures": gate_figures(levels, threshold),
         "histogram": figures.histogram(levels, threshold) if len(levels) else "",
     }
 

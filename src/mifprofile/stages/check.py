@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import dask.array as da
 import numpy as np
 
+from mifprofile.core.capability import capabilities, traps
 from mifprofile.core.quality import area_mm2
 from mifprofile.engines import load_segmenter
 from mifprofile.errors import MifprofileError, UsageError
@@ -41,6 +42,7 @@ START_SECONDS = 20.0
 BASE_GB = 1.2
 BYTES_PER_CELL = 4000
 BYTES_PER_REGION_PIXEL = 60
+ANSWERS = {"OK": "yes", "APPROX": "roughly", "NOT_COMPUTABLE": "no"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def check_slide(slide: Path, panel: Path | None, pixel_size_um: float | None) ->
     if asked is not None:
         found.lines.append(f"panel       {asked.name}, {asked.species}")
         found.lines.extend(_match_lines(opened, asked))
+        found.lines.extend(_capability_lines(asked))
         found.problems.extend(_missing_channels(opened, asked))
     if asked is not None and not found.problems:
         found.lines.extend(_estimate_lines(opened, asked.nucleus))
@@ -213,6 +216,18 @@ def _match_lines(slide: Slide, panel: Panel) -> Iterator[str]:
         state = "found" if there else f"missing{nearest(name, slide.channel_names)}"
         role = read_as.get(name, "nuclei" if name == panel.nucleus else "membrane")
         yield f"  {name:<10}{state}, {role}"
+
+
+def _capability_lines(panel: Panel) -> Iterator[str]:
+    """What the panel can answer, and what to beware of."""
+    yield "answers"
+    for found in capabilities(panel):
+        reason = f": {found.reason}" if found.reason else ""
+        yield f"  {ANSWERS[found.answer]:<10}{found.question}{reason}"
+    for trap in traps(panel):
+        yield f"beware      {trap.text}"
+    for first, second in panel.overlaps:
+        yield f"beware      cells may fit {first!r} and {second!r}: they are {first!r}"
 
 
 def _missing_channels(slide: Slide, panel: Panel) -> list[str]:

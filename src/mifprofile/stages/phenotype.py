@@ -37,7 +37,7 @@ def phenotype(job: Job) -> dict[str, Any]:
 
 
 def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
-    """One gate per marker of the panel, as the rows of ``gates.csv``."""
+    """One gate per marker of the panel with its figures: the rows of ``gates.csv``."""
     by_hand = _gates_by_hand(job)
     rows = [
         by_hand[marker]
@@ -45,7 +45,13 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
         else _automatic(job, marker, levels[marker])
         for marker in job.panel.markers
     ]
-    return pd.DataFrame(rows, columns=list(core.GATE_COLUMNS))
+    figures = [
+        core.gate_figures(levels[row["marker"]].to_numpy(), row["threshold"])
+        for row in rows
+    ]
+    columns = [*core.GATE_COLUMNS, *core.GATE_FIGURES]
+    pairs = zip(rows, figures, strict=True)
+    return pd.DataFrame([row | more for row, more in pairs], columns=columns)
 
 
 def _gates_by_hand(job: Job) -> dict[str, dict[str, Any]]:
