@@ -57,6 +57,16 @@ def test_labels_do_not_depend_on_the_block(finished, copy, block_px):
     np.testing.assert_array_equal(labels(copy), labels(finished))
 
 
+@pytest.mark.parametrize("chunk_px", [130, 520])
+def test_labels_do_not_depend_on_the_chunks_of_a_linked_slide(finished, copy, chunk_px):
+    store = zarr.open_group(copy.results.slide, mode="r+")
+    for name, array in list(store.arrays()):
+        chunks = (1, chunk_px, chunk_px)
+        store.create_array(name, data=array[:], chunks=chunks, overwrite=True)
+    again(copy, 333)
+    np.testing.assert_array_equal(labels(copy), labels(finished))
+
+
 @pytest.mark.parametrize("workers", [2, 4])
 def test_labels_do_not_depend_on_the_workers(finished, copy, workers):
     again(copy, 256, workers=workers)

@@ -50,7 +50,7 @@ LOGIT_STEPS = 16
 NO_LOGIT = -127
 LABELS = ("nuclei", "cells")
 # Two megabytes each.
-CACHED_CHUNKS = 48
+CACHED_SQUARES = 48
 _network = Lock()
 
 
@@ -169,7 +169,7 @@ def thin(plan: SegmentPlan, level: int, block: Block) -> None:
 def finish(plan: SegmentPlan) -> None:
     """Give the finished labels their name."""
     Scratch(plan.scratch).publish("labels", plan.labels)
-    _chunk.cache_clear()
+    _square.cache_clear()
 
 
 def _fill_tile(plan: SegmentPlan, tile: Tile, out: NDArray[np.float32]) -> None:
@@ -213,8 +213,7 @@ def _crop(
     rows = range(y0 // CHUNK_PX * CHUNK_PX, y1, CHUNK_PX)
     cols = range(x0 // CHUNK_PX * CHUNK_PX, x1, CHUNK_PX)
     for top, left in product(rows, cols):
-        chunk = top // CHUNK_PX, left // CHUNK_PX
-        pixels = _chunk(plan.slide, plan.key, channel, *chunk)
+        pixels = _square(plan.slide, plan.key, channel, top, left)
         inside = pixels[max(y0 - top, 0) : y1 - top, max(x0 - left, 0) : x1 - left]
         y, x = max(top - y0, 0), max(left - x0, 0)
         crop[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
@@ -341,10 +340,14 @@ def _segmenter(
     return load_segmenter(model, diameter_um, precision, threads)
 
 
-@lru_cache(maxsize=CACHED_CHUNKS)
-def _chunk(path: Path, key: str, channel: int, row: int, col: int) -> NDArray[Any]:
-    """Pixels of a chunk; tiles and blocks beside each other need the same ones."""
-    return np.asarray(_slide(path, key).levels[0].blocks[channel, row, col])[0]
+@lru_cache(maxsize=CACHED_SQUARES)
+def _square(path: Path, key: str, channel: int, top: int, left: int) -> NDArray[Any]:
+    """Pixels of a square; tiles and blocks beside each other need the same ones.
+
+    It is one chunk of our own store; a slide that is linked to may have others.
+    """
+    plane = _slide(path, key).levels[0][channel]
+    return np.asarray(plane[top : top + CHUNK_PX, left : left + CHUNK_PX])
 
 
 @lru_cache(maxsize=1)
