@@ -1,6 +1,13 @@
 import pytest
 
-from mifprofile.core.targets import CLONES, TARGETS, clone_of, target_of, targets_of
+from mifprofile.core.targets import (
+    CLONES,
+    TARGETS,
+    clone_of,
+    marker_of,
+    names_of,
+    target_of,
+)
 from mifprofile.model import Marker, Panel
 
 
@@ -37,4 +44,6 @@ def test_the_first_marker_of_a_molecule_counts():
     panel = Panel(
         name="p", species="mouse", nucleus="D", markers=markers, phenotypes={}
     )
-    assert targets_of(panel) == {"PanCK": "CK8"}
+    assert names_of(panel.markers) == {"PanCK"}
+    assert marker_of("PanCK", panel) == "CK8"
+    assert marker_of("CD8", panel) is None

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mifprofile.core.targets import CLONES, clone_of, target_of, targets_of
+from mifprofile.core.targets import CLONES, Clone, clone_of, names_of, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from mifprofile.model import Marker, Panel
 
 Answer = Literal["OK", "APPROX", "NOT_COMPUTABLE"]
-# Anti-mouse drugs are rat antibodies; anti-human ones are none of these hosts.
-RODENT_DRUGS = "rat"
 NESTS = "tumour nests and stroma"
 TREGS = "Treg density"
 STATES = {
@@ -73,7 +71,7 @@ def capabilities(panel: Panel) -> tuple[Capability, ...]:
     tuple of Capability
         Always the same questions in the same order.
     """
-    there = set(targets_of(panel))
+    there = names_of(panel.markers)
     return (
         _needs("CD8 density", there, "CD8"),
         _treg(there),
@@ -105,12 +103,11 @@ def traps(panel: Panel) -> tuple[Trap, ...]:
     return tuple(
         trap
         for name, marker in panel.markers.items()
-        for find in (_compartment, _species, _drug_in_the_way, _drug_seen)
-        for trap in find(panel, name, marker)
+        for trap in _traps_of(name, marker, panel)
     )
 
 
-def _needs(question: str, there: set[str], *needed: str) -> Capability:
+def _needs(question: str, there: frozenset[str], *needed: str) -> Capability:
     missing = [name for name in needed if name not in there]
     if missing:
         reason = f"the panel has no {' and no '.join(missing)}"
@@ -125,11 +122,11 @@ def _worse(question: str, first: Capability, second: Capability) -> Capability:
     return Capability(question, bad.answer, bad.reason)
 
 
-def _treg(there: set[str]) -> Capability:
+def _treg(there: frozenset[str]) -> Capability:
     found = _needs(TREGS, there, "FOXP3")
     if found.answer != "OK" or "CD4" in there:
         return found
-    if there & {"PanCK", "CD3"}:
+    if {"PanCK", "CD3"} & there:
         return Capability(found.question, "OK", "FOXP3+ cells, without CD4")
     reason = "FOXP3+ cells, without CD4, CD3 or PanCK: tumour cells may be among them"
     return Capability(found.question, "APPROX", reason)
@@ -141,7 +138,7 @@ def _nests(panel: Panel) -> Capability:
         reason = "the panel names no tumour phenotype"
         return Capability(NESTS, "NOT_COMPUTABLE", reason)
     asked = [name for name, positive in panel.rules[panel.tumour].signs if positive]
-    known = {target.name for name in asked if (target := target_of(name))}
+    known = names_of(asked)
     if "PanCK" in known:
         return Capability(NESTS, "OK")
     if "HER2" in known:
@@ -151,59 +148,68 @@ def _nests(panel: Panel) -> Capability:
     return Capability(NESTS, "APPROX", reason)
 
 
-def _her2_share(there: set[str]) -> Capability:
+def _her2_share(there: frozenset[str]) -> Capability:
     question = "share of HER2+ tumour cells"
-    if there >= {"HER2"} and "PanCK" not in there:
+    if "HER2" in there and "PanCK" not in there:
         reason = "tumour cells are told by HER2 itself; PanCK is needed"
         return Capability(question, "NOT_COMPUTABLE", reason)
     return _needs(question, there, "HER2", "PanCK")
 
 
-def _her2_h_score(there: set[str]) -> Capability:
+def _her2_h_score(there: frozenset[str]) -> Capability:
     found = _needs("HER2 H-score", there, "HER2")
     if found.answer == "OK" and "PanCK" not in there:
         return Capability(found.question, "APPROX", "over HER2-called cells alone")
     return found
 
 
-def _tps(panel: Panel, there: set[str]) -> Capability:
+def _tps(panel: Panel, there: frozenset[str]) -> Capability:
     return _worse("PD-L1 TPS", _needs("PD-L1", there, "PD-L1"), _nests(panel))
 
 
-def _cps(panel: Panel, there: set[str]) -> Capability:
+def _cps(panel: Panel, there: frozenset[str]) -> Capability:
     caveat = "plasma cells and neutrophils are not told apart"
     return _immune_pdl1("PD-L1 CPS", panel, there, caveat)
 
 
-def _ic(panel: Panel, there: set[str]) -> Capability:
+def _ic(panel: Panel, there: frozenset[str]) -> Capability:
     caveat = "granulocytes and dendritic cells are missed"
     return _immune_pdl1("PD-L1 IC", panel, there, caveat)
 
 
 def _immune_pdl1(
-    question: str, panel: Panel, there: set[str], caveat: str
+    question: str, panel: Panel, there: frozenset[str], caveat: str
 ) -> Capability:
     """PD-L1 on immune cells: T cells and macrophages must be told from the rest."""
     found = _worse(question, _needs("PD-L1", there, "PD-L1"), _nests(panel))
     if found.answer == "NOT_COMPUTABLE":
         return found
-    if there >= {"CD3", "CD68"}:
+    if {"CD3", "CD68"} <= there:
         return Capability(question, found.answer, found.reason or caveat)
     reason = "any PD-L1+ cell that is no tumour cell counts as immune: no CD3, CD68"
     return Capability(question, "APPROX", reason)
 
 
-def _stil(there: set[str]) -> Capability:
+def _stil(there: frozenset[str]) -> Capability:
     question = "stromal TILs"
-    if not there & {"CD3", "CD8", "FOXP3"}:
+    if not {"CD3", "CD8", "FOXP3"} & there:
         return _needs(question, there, "CD3")
-    if there >= {"CD3", "CD20"}:
+    if {"CD3", "CD20"} <= there:
         return Capability(question, "OK", "plasma cells are missed")
     part = "T cells" if "CD3" in there else "CD8+ and FOXP3+ cells"
     return Capability(question, "APPROX", f"{part} alone: a lower bound")
 
 
-def _compartment(_: Panel, name: str, marker: Marker) -> Iterator[Trap]:
+def _traps_of(name: str, marker: Marker, panel: Panel) -> Iterator[Trap]:
+    yield from _compartment(name, marker)
+    clone = None if marker.clone is None else clone_of(marker.clone)
+    if clone is not None:
+        yield from _species(name, clone, panel)
+        yield from _drug_in_the_way(name, clone, panel)
+        yield from _drug_seen(name, clone, panel)
+
+
+def _compartment(name: str, marker: Marker) -> Iterator[Trap]:
     target = target_of(name)
     if target is not None and marker.measure not in target.measure:
         best = target.measure[0]
@@ -211,17 +217,9 @@ def _compartment(_: Panel, name: str, marker: Marker) -> Iterator[Trap]:
         yield Trap("compartment", name, text)
 
 
-def _species(panel: Panel, name: str, marker: Marker) -> Iterator[Trap]:
-    clone = None if marker.clone is None else clone_of(marker.clone)
-    if clone is None:
-        return
+def _species(name: str, clone: Clone, panel: Panel) -> Iterator[Trap]:
     if panel.species not in clone.species:
-        others = [
-            c.name
-            for c in CLONES
-            if c.target == clone.target and panel.species in c.species
-        ]
-        hint = f"; for {panel.species}: {', '.join(others)}" if others else ""
+        hint = _instead(f"for {panel.species}", clone, panel)
         text = f"{name}: clone {clone.name} is not for {panel.species} tissue{hint}"
         yield Trap("species", name, text)
     if panel.species == "mouse" and clone.host == "mouse":
@@ -232,19 +230,11 @@ def _species(panel: Panel, name: str, marker: Marker) -> Iterator[Trap]:
         yield Trap("mouse_on_mouse", name, text)
 
 
-def _drug_in_the_way(panel: Panel, name: str, marker: Marker) -> Iterator[Trap]:
-    clone = None if marker.clone is None else clone_of(marker.clone)
+def _drug_in_the_way(name: str, clone: Clone, panel: Panel) -> Iterator[Trap]:
     given = {drug.casefold() for drug in panel.therapies}
-    blocking = [d for d in (clone.blocked_by if clone else ()) if d in given]
-    if clone is not None and blocking:
-        free = [
-            c.name
-            for c in CLONES
-            if c.target == clone.target
-            and panel.species in c.species
-            and not given & set(c.blocked_by)
-        ]
-        hint = f"; free of it: {', '.join(free)}" if free else ""
+    blocking = [drug for drug in clone.blocked_by if drug in given]
+    if blocking:
+        hint = _instead("free of it", clone, panel, given)
         text = (
             f"{name}: {' and '.join(blocking)} may cover what clone {clone.name} "
             f"binds in treated tissue{hint}"
@@ -252,13 +242,24 @@ def _drug_in_the_way(panel: Panel, name: str, marker: Marker) -> Iterator[Trap]:
         yield Trap("drug_in_the_way", name, text)
 
 
-def _drug_seen(panel: Panel, name: str, marker: Marker) -> Iterator[Trap]:
-    clone = None if marker.clone is None else clone_of(marker.clone)
-    rat = [t for t in panel.therapies if t.casefold().startswith(RODENT_DRUGS)]
-    if clone is not None and clone.host == "rat" and panel.species == "mouse" and rat:
+def _drug_seen(name: str, clone: Clone, panel: Panel) -> Iterator[Trap]:
+    rat = [drug for drug in panel.therapies if drug.casefold().startswith("rat")]
+    if clone.host == "rat" and panel.species == "mouse" and rat:
         text = (
             f"{name}: clone {clone.name} and the drug {rat[0]!r} are both rat "
             "antibodies: anti-rat detection stains the drug as well; compare with a "
             "slide without the primary antibody"
         )
         yield Trap("drug_seen", name, text)
+
+
+def _instead(what: str, clone: Clone, panel: Panel, given: Collection[str] = ()) -> str:
+    """Clones for the same molecule that work on this tissue, as the end of a text."""
+    others = [
+        other.name
+        for other in CLONES
+        if other.target == clone.target
+        and panel.species in other.species
+        and not set(other.blocked_by) & set(given)
+    ]
+    return f"; {what}: {', '.join(others)}" if others else ""

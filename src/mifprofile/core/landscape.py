@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from mifprofile.core.capability import NESTS, TREGS, capability
+from mifprofile.core.capability import NESTS, TREGS, Capability, capability
 from mifprofile.core.phenotype import OTHER
 from mifprofile.core.quality import close_mask
-from mifprofile.core.targets import targets_of
+from mifprofile.core.targets import marker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,6 +157,7 @@ def landscape(
     rows: list[Row] = []
     pixels = np.bincount(regions.ravel(), minlength=len(REGION_NAMES))
     no_tumour = _no_tumour_reason(panel, pixels)
+    limits = _Limits.of(panel)
     for region, codes in REGIONS.items():
         area = float(pixels[list(codes)].sum()) * um**2 / 1e6
         here = cells[cells["region"].isin([REGION_NAMES[c] for c in codes])]
@@ -165,7 +166,7 @@ def landscape(
         rows += [
             _blocked(row, *blocked)
             if blocked
-            else _limited(_approximate(row, panel, ungated), panel)
+            else _limited(_approximate(row, panel, ungated), limits)
             for row in _rows(scope)
         ]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
@@ -277,8 +278,13 @@ def _ratio(scope: _Scope) -> Row:
 
 def _count_of_marker(scope: _Scope, marker: str) -> int:
     """Cells of the phenotypes whose rule asks for the marker."""
-    names = [n for n, r in scope.panel.rules.items() if (marker, True) in r.signs]
+    names = _asking(scope.panel, marker)
     return int(scope.cells["phenotype"].isin(names).sum())
+
+
+def _asking(panel: Panel, marker: str | None) -> list[str]:
+    """Phenotypes whose rule asks for a marker."""
+    return [name for name, r in panel.rules.items() if (marker, True) in r.signs]
 
 
 def _no_tumour_reason(
@@ -309,26 +315,32 @@ def _approximate(row: Row, panel: Panel, ungated: frozenset[str]) -> Row:
     return replace(row, status="APPROX", reason=reason)
 
 
-def _limited(row: Row, panel: Panel) -> Row:
+@dataclass(frozen=True)
+class _Limits:
+    """What the panel's markers can tell only roughly, and the rows that rest on it."""
+
+    nests: Capability
+    tregs: Capability
+    treg_phenotypes: list[str]
+
+    @classmethod
+    def of(cls, panel: Panel) -> _Limits:
+        """Limits of a panel."""
+        names = _asking(panel, marker_of("FOXP3", panel))
+        return cls(capability(panel, NESTS), capability(panel, TREGS), names)
+
+
+def _limited(row: Row, limits: _Limits) -> Row:
     """Mark a row that the panel's markers can answer only roughly."""
-    if row.status != "OK":
-        return row
-    questions = []
+    found = []
     if row.region in {"tumour", "stroma"}:
-        questions.append(NESTS)
-    if row.phenotype_b == "FOXP3+" or _asks_for_foxp3(row.phenotype, panel):
-        questions.append(TREGS)
-    for question in questions:
-        found = capability(panel, question)
-        if found.answer == "APPROX":
-            return replace(row, status="APPROX", reason=found.reason)
-    return row
-
-
-def _asks_for_foxp3(phenotype: str, panel: Panel) -> bool:
-    marker = targets_of(panel).get("FOXP3")
-    rule = panel.rules.get(phenotype)
-    return rule is not None and (marker, True) in rule.signs
+        found.append(limits.nests)
+    if row.phenotype_b == "FOXP3+" or row.phenotype in limits.treg_phenotypes:
+        found.append(limits.tregs)
+    rough = [limit for limit in found if limit.answer == "APPROX"]
+    if row.status != "OK" or not rough:
+        return row
+    return replace(row, status="APPROX", reason=rough[0].reason)
 
 
 def _drop_small_nests(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mifprofile.model import Compartment, Panel
 
 Host = Literal["mouse", "rat", "rabbit"]
@@ -139,21 +141,16 @@ def target_of(marker: str) -> Target | None:
     return _BY_NAME.get(_folded(marker))
 
 
+def names_of(markers: Iterable[str]) -> frozenset[str]:
+    """Names of the known molecules that markers stand for."""
+    return frozenset(t.name for marker in markers if (t := target_of(marker)))
+
+
 def clone_of(name: str) -> Clone | None:
     """Antibody clone of a name, None if it is not known here."""
     return _BY_CLONE.get(_folded(name))
 
 
-def targets_of(panel: Panel) -> dict[str, str]:
-    """Known molecules of a panel, and the marker that shows each; the first one counts.
-
-    Parameters
-    ----------
-    panel : Panel
-    """
-    found: dict[str, str] = {}
-    for marker in panel.markers:
-        target = target_of(marker)
-        if target is not None:
-            found.setdefault(target.name, marker)
-    return found
+def marker_of(target: str, panel: Panel) -> str | None:
+    """First marker of a panel that shows a known molecule, None if there is none."""
+    return next((m for m in panel.markers if target in names_of([m])), None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mifprofile.core.capability import traps
-from mifprofile.core.targets import target_of
+from mifprofile.core.targets import names_of
 from mifprofile.model import PLAUSIBLE_UM, Rule
 from mifprofile.report.wording import number
 
@@ -75,8 +75,7 @@ def judge(combination: str, percent: float, of: int, panel: Panel) -> Verdict:
     """Compare a combination's rate with the limits for its markers."""
     signs = Rule.parse(combination, panel.markers).signs
     markers = [marker for marker, positive in signs if positive]
-    names = frozenset(t.name for marker in markers if (t := target_of(marker)))
-    warn, fail = LIMITS.get(names, OTHER_LIMITS)
+    warn, fail = LIMITS.get(names_of(markers), OTHER_LIMITS)
     if of < MIN_CELLS or not np.isfinite(percent):
         return Verdict("too few cells", warn, fail)
     word: Literal["ok", "warn", "fail"] = "warn" if percent > warn else "ok"
