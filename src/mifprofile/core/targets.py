@@ -118,16 +118,17 @@ CLONES = (
 )
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without case, blanks and punctuation."""
     return "".join(c for c in name.casefold() if c.isalnum())
 
 
 _BY_NAME = {
-    _folded(alias): target
+    folded(alias): target
     for target in TARGETS
     for alias in (target.name, *target.aliases)
 }
-_BY_CLONE = {_folded(clone.name): clone for clone in CLONES}
+_BY_CLONE = {folded(clone.name): clone for clone in CLONES}
 
 
 def target_of(marker: str) -> Target | None:
@@ -138,7 +139,7 @@ def target_of(marker: str) -> Target | None:
     marker : str
         Case, blanks and punctuation do not count: ``PDL1`` is ``PD-L1``.
     """
-    return _BY_NAME.get(_folded(marker))
+    return _BY_NAME.get(folded(marker))
 
 
 def names_of(markers: Iterable[str]) -> frozenset[str]:
@@ -148,7 +149,7 @@ def names_of(markers: Iterable[str]) -> frozenset[str]:
 
 def clone_of(name: str) -> Clone | None:
     """Antibody clone of a name, None if it is not known here."""
-    return _BY_CLONE.get(_folded(name))
+    return _BY_CLONE.get(folded(name))
 
 
 def marker_of(target: str, panel: Panel) -> str | None:

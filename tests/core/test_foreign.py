@@ -1,0 +1,79 @@
+import pandas as pd
+import pytest
+
+from mifprofile.core.foreign import (
+    implied_positive,
+    is_marker_list,
+    phenotypes_of,
+    positive_by_list,
+    region_of,
+)
+from mifprofile.errors import UsageError
+from mifprofile.model import Marker, Panel
+
+PANEL = Panel(
+    name="four",
+    species="human",
+    nucleus="DAPI",
+    markers={
+        "CD8": Marker(channel="CD8a", measure="membrane"),
+        "PD-L1": Marker(channel="PDL1", measure="membrane"),
+        "FOXP3": Marker(channel="FOXP3", measure="nucleus"),
+        "PanCK": Marker(channel="CK", measure="cytoplasm"),
+    },
+    phenotypes={"tumour": "PanCK+/CD8-", "CTL": "CD8+", "Treg": "FOXP3+/CD8-"},
+)
+
+
+def names(*given: str) -> pd.Series:
+    return pd.Series(given, dtype=str)
+
+
+def test_names_and_rules_and_their_positive_part() -> None:
+    given = names("Tumour", "CD8+", "FoxP3+", "PanCK+/CD8-", "other", "", "Negative")
+    assert list(phenotypes_of(given, PANEL)) == [
+        *("tumour", "CTL", "Treg", "tumour"),
+        *("other", "other", "other"),
+    ]
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'B cell', 'NK' are not in panel four"):
+        phenotypes_of(names("CTL", "NK", "B cell"), PANEL)
+
+
+def test_lists_of_markers() -> None:
+    given = names("CD8: PD-L1", "CD8a", "", "Negative")
+    assert is_marker_list(given, PANEL)
+    positive = positive_by_list(given, PANEL)
+    assert list(positive["CD8_positive"]) == [True, True, False, False]
+    assert list(positive["PD-L1_positive"]) == [True, False, False, False]
+    assert not positive["FOXP3_positive"].any()
+
+
+@pytest.mark.parametrize("given", [("",), ("CD8: CD99",), ("CTL",)])
+def test_no_list_of_markers(given: tuple[str, ...]) -> None:
+    assert not is_marker_list(names(*given), PANEL)
+
+
+@pytest.mark.parametrize(
+    ("category", "region"),
+    [
+        ("Tumor", "tumour"),
+        ("tumour nest", "tumour"),
+        ("Non-Tumor", "stroma"),
+        ("Stroma", "stroma"),
+        ("Background", "outside"),
+        ("", "outside"),
+    ],
+)
+def test_regions(category: str, region: str) -> None:
+    assert region_of(category) == region
+
+
+def test_positive_by_phenotype() -> None:
+    kinds = pd.Series(["CTL", "Treg", "other"])
+    positive = implied_positive(kinds, PANEL)
+    assert list(positive["CD8_positive"]) == [True, False, False]
+    assert list(positive["FOXP3_positive"]) == [False, True, False]
+    assert not positive["PD-L1_positive"].any()
