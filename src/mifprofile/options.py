@@ -142,6 +142,10 @@ class ReportOptions(StageOptions):
 
     sample_tiles: int = Field(6, ge=1, le=24, description="Overlays of sample tiles.")
     tile_um: Positive = Field(150.0, description="Edge of a sample tile, µm.")
+    gallery_cells: int = Field(
+        20, ge=0, le=100, description="Cells of each kind in a marker's gallery."
+    )
+    gallery_um: Positive = Field(24.0, description="Edge of a gallery's picture, µm.")
     thumbnail_px: int = Field(900, ge=200, description="Longer side of the thumbnail.")
     seed: int = 0
 

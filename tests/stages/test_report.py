@@ -104,6 +104,28 @@ def test_the_overview_shows_slide_and_regions_on_one_grid(job):
     assert cols.mean() * overview.um == pytest.approx(125, abs=1)
 
 
+def test_a_gallery_shows_a_cell_in_its_surroundings(job):
+    gates = pd.read_csv(job.results.gates).assign(threshold=40.0)
+    write_table(gates, job.results.gates)
+    (gallery,) = gather(job).galleries
+    (stamp,) = gallery.stamps["borderline"]
+    assert gallery.stamps["clear positive"] == ()
+    assert stamp.planes.shape == (2, 48, 48)
+    rows, cols = np.nonzero(stamp.cell)
+    assert (rows.min(), rows.max(), cols.min(), cols.max()) == (14, 33, 14, 33)
+    assert (stamp.planes[1] == 50.0 * stamp.cell).all()
+
+
+def test_a_gallery_at_the_edge_of_the_slide(job):
+    cells = _cells([(1, 149.0, 1.0, 50.0, "other", "outside")])
+    write_table(cells, job.results.cells)
+    gates = pd.read_csv(job.results.gates).assign(threshold=40.0)
+    write_table(gates, job.results.gates)
+    (stamp,) = gather(job).galleries[0].stamps["borderline"]
+    assert stamp.planes.shape == (2, 48, 48)
+    assert stamp.cell.shape == (48, 48)
+
+
 def test_text_that_looks_like_a_missing_number_stays_text(job):
     assert set(gather(job).landscape["sample_id"]) == {"nan"}
 

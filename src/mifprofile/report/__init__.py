@@ -4,16 +4,20 @@ from mifprofile.report.channels import ShownChannel, shown_channels
 from mifprofile.report.content import Overview, ReportContent, Tile
 from mifprofile.report.figures import fit
 from mifprofile.report.findings import Finding, find
+from mifprofile.report.gallery import Gallery, Stamp, choose_examples
 from mifprofile.report.page import render
 from mifprofile.report.tiles import Spot, choose_tiles
 
 __all__ = [
     "Finding",
+    "Gallery",
     "Overview",
     "ReportContent",
     "ShownChannel",
     "Spot",
+    "Stamp",
     "Tile",
+    "choose_examples",
     "choose_tiles",
     "find",
     "fit",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mifprofile.model import Panel
     from mifprofile.report.channels import ShownChannel
+    from mifprofile.report.gallery import Gallery
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class ReportContent:
         The channels of the tiles' planes, in order.
     overview : Overview or None
     tiles : tuple of Tile
+    galleries : tuple of Gallery
+        Of the markers that have a gate.
     records : dict
         Stage → its record.
     software : dict
@@ -111,6 +114,7 @@ class ReportContent:
     shown: tuple[ShownChannel, ...] = ()
     overview: Overview | None = None
     tiles: tuple[Tile, ...] = ()
+    galleries: tuple[Gallery, ...] = ()
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
 

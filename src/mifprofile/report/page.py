@@ -14,6 +14,7 @@ from mifprofile.core.palette import Colour, phenotype_colours
 from mifprofile.core.phenotype import gate_figures
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find, judge
+from mifprofile.report.gallery import gallery_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,7 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "contours": {name: colour for name, (_, colour) in figures.CONTOURS.items()},
         "tiles": _tiles(content),
         "markers": [_marker(content, row) for row in _records(content.gates)],
+        "galleries": _galleries(content),
         "impossible": _impossible(content),
         "capabilities": capabilities(content.panel),
         "landscape": _landscape(content.landscape),
@@ -202,6 +204,17 @@ def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
         "share": wording.percent(positive, len(levels) if gated else 0),
         "figures": gate_figures(levels, threshold),
         "histogram": figures.histogram(levels, threshold) if len(levels) else "",
+    }
+
+
+def _galleries(content: ReportContent) -> dict[str, dict[str, str]]:
+    """Marker → kind of cell → picture."""
+    return {
+        gallery.marker: {
+            kind: figures.jpeg(image)
+            for kind, image in gallery_pictures(gallery).items()
+        }
+        for gallery in content.galleries
     }
 
 

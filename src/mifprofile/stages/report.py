@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from dask.base import compute
 
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
@@ -17,11 +19,14 @@ from mifprofile.io.results import write_json
 from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import read_csv, read_parquet
 from mifprofile.report import (
+    Gallery,
     Overview,
     ReportContent,
     ShownChannel,
     Spot,
+    Stamp,
     Tile,
+    choose_examples,
     choose_tiles,
     find,
     fit,
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import dask.array as da
+    import zarr
     from numpy.typing import NDArray
 
     from mifprofile.io.results import Results
@@ -41,6 +48,8 @@ if TYPE_CHECKING:
     from mifprofile.stages.job import Job
 
 Records = dict[str, dict[str, Any]]
+# A window of the slide, and what of a square is missing around it.
+_Place = tuple[tuple[slice, slice], tuple[tuple[int, int], tuple[int, int]]]
 
 # Fine enough to tell which tiles lie in a region.
 PIXELS_PER_TILE = 15
@@ -107,6 +116,7 @@ def gather(job: Job) -> ReportContent:
         shown=shown,
         overview=_overview(job, slide, cells),
         tiles=_tiles(job, slide, cells, shown),
+        galleries=_galleries(job, slide, cells, gates),
         records=records,
         software=_software(records),
     )
@@ -260,3 +270,72 @@ def _tile(
             zip(here["cell_id"], here["phenotype"].astype(str), strict=True)
         ),
     )
+
+
+def _galleries(
+    job: Job, slide: Slide, cells: pd.DataFrame, gates: pd.DataFrame
+) -> tuple[Gallery, ...]:
+    """Cells on both sides of each gate that there is."""
+    options = job.options.report
+    levels = marker_levels(cells, job.panel)
+    found = []
+    for marker, threshold in zip(gates["marker"], gates["threshold"], strict=True):
+        rows = choose_examples(
+            levels[marker].to_numpy(float),
+            float(threshold),
+            count=options.gallery_cells,
+            seed=options.seed,
+        )
+        read = _StampReader.of(job, slide, str(marker))
+        stamps = {kind: read.stamps(cells.iloc[mine]) for kind, mine in rows.items()}
+        if any(stamps.values()):
+            found.append(Gallery(str(marker), float(threshold), stamps))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _StampReader:
+    """Reads cells in their surroundings."""
+
+    planes: tuple[da.Array, da.Array]
+    labels: zarr.Array[Any]
+    um: float
+    half_px: int
+
+    @classmethod
+    def of(cls, job: Job, slide: Slide, marker: str) -> _StampReader:
+        """Reader of the nuclear channel and of a marker's."""
+        names = job.panel.nucleus, job.panel.markers[marker].channel
+        nucleus, level = (slide.levels[0][slide.channel_index(n)] for n in names)
+        labels = open_label_store(job.results.labels)["cells"].levels[0]
+        half = max(round(job.options.report.gallery_um / slide.um / 2), 1)
+        return cls((nucleus, level), labels, slide.um, half)
+
+    def stamps(self, cells: pd.DataFrame) -> tuple[Stamp, ...]:
+        """Read the squares around cells' middles, each chunk of the slide once."""
+        places = [self._place(cell) for _, cell in cells.iterrows()]
+        lazy = [[plane[inside] for plane in self.planes] for inside, _ in places]
+        return tuple(
+            Stamp(
+                np.stack([np.pad(p.astype(np.float32), pads, "edge") for p in planes]),
+                np.pad(np.asarray(self.labels[inside]), pads) == cell_id,
+            )
+            for planes, (inside, pads), cell_id in zip(
+                compute(lazy)[0], places, cells["cell_id"], strict=True
+            )
+        )
+
+    def _place(self, cell: pd.Series) -> _Place:
+        """The square around a cell's middle, as far as it lies on the slide."""
+        (rows, above), (cols, beside) = (
+            _within(round(cell[at] / self.um), self.half_px, size)
+            for at, size in zip(("y_um", "x_um"), self.labels.shape, strict=True)
+        )
+        return (rows, cols), (above, beside)
+
+
+def _within(middle: int, half: int, size: int) -> tuple[slice, tuple[int, int]]:
+    """Part of a range that lies on the slide, and what is missing on both sides."""
+    start, stop = middle - half, middle + half
+    inside = slice(max(start, 0), min(stop, size))
+    return inside, (inside.start - start, stop - inside.stop)

@@ -1,0 +1,139 @@
+"""Galleries: cells on both sides of a gate, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from mifprofile.report.figures import (
+    SLIDE_COLOUR,
+    composite,
+    marker_range,
+    nucleus_range,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mifprofile.core.palette import Colour
+    from mifprofile.report.figures import Range, Rgb
+
+KINDS = ("clear positive", "borderline", "clear negative")
+MARKER_COLOUR: Colour = (255, 190, 60)
+STAMP_PX = 72
+GAP_PX = 4
+PAPER = 255
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One cell in its surroundings.
+
+    Attributes
+    ----------
+    planes : (2, h, w) float32 array
+        Nuclear channel and marker; what lies beyond the slide repeats its edge.
+    cell : (h, w) bool array
+        The cell's own pixels.
+    """
+
+    planes: NDArray[np.float32]
+    cell: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Examples of one marker's calls.
+
+    Attributes
+    ----------
+    marker : str
+    threshold : float
+    stamps : dict
+        Each of `KINDS` → its cells, the brighter first.
+    """
+
+    marker: str
+    threshold: float
+    stamps: dict[str, tuple[Stamp, ...]]
+
+
+def choose_examples(
+    levels: NDArray[np.float64], threshold: float, *, count: int, seed: int
+) -> dict[str, NDArray[np.intp]]:
+    """Choose cells that show what a gate does.
+
+    Borderline are the cells nearest to the gate by log(1 + level), on either side.
+    Clear ones are drawn at random from that half of the positive, and of the negative
+    cells, that lies further from it.
+
+    Parameters
+    ----------
+    levels : (n,) float64 array
+        A marker's level per cell.
+    threshold : float
+        NaN if there is no gate: nothing is chosen.
+
+    Returns
+    -------
+    dict
+        Each of `KINDS` → rows, at most ``count``, by falling level; no row twice.
+    """
+    if not np.isfinite(threshold):
+        return {}
+    away = np.log1p(np.maximum(levels, 0)) - np.log1p(threshold)
+    away[~np.isfinite(levels)] = np.nan
+    rows = np.argsort(np.abs(away), kind="stable")[: np.isfinite(away).sum()]
+    near, rest = rows[:count], rows[count:]
+    rng = np.random.default_rng(seed)
+    above, below = rest[away[rest] > 0], rest[away[rest] <= 0]
+    chosen = (_draw(above, count, rng), near, _draw(below, count, rng))
+    return {
+        kind: mine[np.argsort(-levels[mine], kind="stable")]
+        for kind, mine in zip(KINDS, chosen, strict=True)
+    }
+
+
+def gallery_pictures(gallery: Gallery) -> dict[str, Rgb]:
+    """One picture per kind, all with the same contrast; cells have a white outline."""
+    stamps = [s for row in gallery.stamps.values() for s in row]
+    if not stamps:
+        return {}
+    nucleus, marker = (np.concatenate([s.planes[i].ravel() for s in stamps])
+                       for i in range(2))  # fmt: skip
+    ranges = [nucleus_range(nucleus), marker_range(marker, gallery.threshold)]
+    return {k: _strip(row, ranges) for k, row in gallery.stamps.items() if row}
+
+
+def _draw(
+    rows: NDArray[np.intp], count: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Draw from the further half of rows that are ordered by nearness."""
+    far = rows[len(rows) // 2 :] if len(rows) > count else rows
+    return rng.permutation(far)[:count]
+
+
+def _strip(stamps: Sequence[Stamp], ranges: Sequence[Range]) -> Rgb:
+    step = STAMP_PX + GAP_PX
+    strip = np.full((STAMP_PX, step * len(stamps) - GAP_PX, 3), PAPER, np.uint8)
+    for k, stamp in enumerate(stamps):
+        strip[:, k * step : k * step + STAMP_PX] = _picture(stamp, ranges)
+    return strip
+
+
+def _picture(stamp: Stamp, ranges: Sequence[Range]) -> Rgb:
+    image = composite(stamp.planes, [SLIDE_COLOUR, MARKER_COLOUR], ranges)
+    size = STAMP_PX, STAMP_PX
+    large = np.array(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    mask = Image.fromarray(stamp.cell.astype(np.float32)).resize(
+        size, Image.Resampling.BILINEAR
+    )
+    inside: NDArray[Any] = np.asarray(mask) > 0.5
+    large[inside & ~ndimage.binary_erosion(inside, border_value=1)] = 255
+    return large
