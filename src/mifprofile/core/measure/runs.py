@@ -63,12 +63,10 @@ class CellRuns:
 
     def take(self, wanted: NDArray[np.bool_]) -> CellRuns:
         """Some of the cells."""
-        runs = np.repeat(wanted, np.diff(self.first))
-        return _of_runs(
-            self.ids[wanted],
-            np.diff(self.first)[wanted],
-            *(a[runs] for a in (self.start, self.length, self.y, self.x, self.zone)),
-        )
+        counts = np.diff(self.first)
+        keep = np.repeat(wanted, counts)
+        kept = (a[keep] for a in (self.start, self.length, self.y, self.x, self.zone))
+        return _of_runs(self.ids[wanted], counts[wanted], *kept)
 
 
 def label_areas(
@@ -232,16 +230,10 @@ def membrane_ring(
 
 
 def _of_runs(
-    ids: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    start: NDArray[np.int64],
-    length: NDArray[np.int32],
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    zone: NDArray[np.uint8],
+    ids: NDArray[np.int64], counts: NDArray[np.int64], *runs: NDArray[Any]
 ) -> CellRuns:
     first = np.append(0, np.cumsum(counts)).astype(np.int64)
-    return CellRuns(ids, first, start, length, y, x, zone)
+    return CellRuns(ids, first, *runs)
 
 
 @njit(cache=True, nogil=True)

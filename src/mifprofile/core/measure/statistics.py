@@ -87,7 +87,7 @@ def distributions(
     threshold : float
         A pixel above it is positive.
     percentiles : (k,) float64 array
-        0 to 100; linear between order statistics, as numpy's default.
+        0 to 100, ascending; linear between order statistics, as numpy's default.
 
     Returns
     -------
@@ -97,8 +97,9 @@ def distributions(
     """
     out = np.full((runs.ids.size, 2 + percentiles.size), np.nan)
     _distributions(
-        *(runs.first, runs.start, runs.length, runs.zone, plane),
-        *(members, instead, threshold, percentiles / 100, runs.areas, out),
+        *(runs.first, runs.start, runs.length, runs.zone, plane, members, instead),
+        threshold,
+        *(percentiles / 100, runs.areas, out),
     )
     return out
 
@@ -218,11 +219,30 @@ def _gather(
 
 
 @njit(cache=True, nogil=True)
-def _quantile(ordered: NDArray[np.float64], share: float) -> float:
-    at = share * (ordered.size - 1)
-    low = int(at)
-    high = min(low + 1, ordered.size - 1)
-    return float(ordered[low] + (at - low) * (ordered[high] - ordered[low]))
+def _select(values: NDArray[np.float64], low: int, k: int) -> None:
+    """Bring the k-th smallest to its place, none greater before it (Hoare's find).
+
+    What lies before ``low`` is known to be no greater than the rest.
+    """
+    high = values.size - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            return
 
 
 @njit(cache=True, nogil=True)
@@ -257,9 +277,14 @@ def _distributions(
             squares += (value - mean) ** 2
         out[i, 0] = math.sqrt(squares / n)
         out[i, 1] = positive / n
-        values.sort()
+        settled = 0
         for q in range(shares.size):
-            out[i, 2 + q] = _quantile(values, shares[q])
+            at = shares[q] * (n - 1)
+            low = int(at)
+            _select(values, settled, low)
+            settled = low
+            above = values[low + 1 :].min() if low + 1 < n else values[low]
+            out[i, 2 + q] = values[low] + (at - low) * (above - values[low])
 
 
 @njit(cache=True, nogil=True)
