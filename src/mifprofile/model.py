@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Compartment = Literal["nucleus", "cytoplasm", "membrane", "cell"]
 COMPARTMENTS: tuple[Compartment, ...] = ("nucleus", "cytoplasm", "membrane", "cell")
+Statistic = Literal["mean", "p50", "p95", "positive_fraction", "nc_ratio"]
 
 PLAUSIBLE_UM = (0.15, 1.1)
 MAX_ANISOTROPY = 0.01
@@ -127,11 +128,21 @@ class _Frozen(BaseModel):
 
 
 class Marker(_Frozen):
-    """A marker: the channel it is read from, where on the cell, and its antibody."""
+    """A marker: its channel, where on the cell and how it is read, and its antibody."""
 
     channel: str
     measure: Compartment
+    statistic: Statistic = "mean"
     clone: str | None = None
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.statistic == "nc_ratio" and self.measure != "nucleus":
+            raise UsageError(
+                f"channel {self.channel}: statistic nc_ratio (nucleus : cytoplasm) is "
+                f"for markers of the nucleus; set measure: nucleus, not {self.measure}"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -210,6 +221,22 @@ class Panel(_Frozen):
             if not set(other.signs) <= set(one.signs)
             and not any((name, not sign) in one.signs for name, sign in other.signs)
         )
+
+    @property
+    def level_columns(self) -> dict[str, str]:
+        """Marker to the column of the cell table that its gate applies to."""
+        return {
+            name: f"{name}_nc_ratio"
+            if marker.statistic == "nc_ratio"
+            else f"{name}_{marker.measure}_{marker.statistic}"
+            for name, marker in self.markers.items()
+        }
+
+    @property
+    def percentiles(self) -> set[int]:
+        """Percentiles that some marker is read by."""
+        statistics = {marker.statistic for marker in self.markers.values()}
+        return {int(s[1:]) for s in statistics if s in ("p50", "p95")}
 
     @property
     def rules(self) -> dict[str, Rule]:

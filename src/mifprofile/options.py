@@ -96,6 +96,30 @@ class MeasureOptions(StageOptions):
     membrane_um: Positive = Field(
         1.0, description="Width of the membrane ring inside the cell's outline, µm."
     )
+    percentiles: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(
+        (50, 95), description="Of each marker's pixels where the panel reads it."
+    )
+    pixel_noises: Positive = Field(
+        5.0,
+        description="A pixel is stained if it exceeds the channel's background by this "
+        "many times the background's noise.",
+    )
+    pixel_thresholds: dict[str, float] = Field(
+        {}, description="Marker to the count above which its pixels are stained."
+    )
+    sectors: int = Field(
+        24, ge=4, le=360, description="Angles of a membrane ring, stained or not."
+    )
+    spill_over: bool = Field(
+        False,
+        description="Take from membrane markers what neighbours shed over the border.",
+    )
+    spill_over_gamma: NonNegative = Field(
+        1.0, description="How far a cell's own border signal is counted again."
+    )
+    spill_over_strip_um: Positive = Field(
+        1.0, description="Width of the strip along the outline that sheds light, µm."
+    )
 
 
 class PhenotypeOptions(StageOptions):

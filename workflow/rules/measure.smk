@@ -5,6 +5,7 @@ rule measure:
         panel=ancient(panel),
     output:
         measurements=result("measurements.parquet"),
+        contacts=result("contacts.parquet"),
     log:
         result("logs/measure.log"),
     benchmark:

@@ -1,6 +1,7 @@
 rule phenotype:
     input:
         measurements=result("measurements.parquet"),
+        contacts=result("contacts.parquet"),
         panel=ancient(panel),
     output:
         phenotypes=result("phenotypes.parquet"),

@@ -39,7 +39,7 @@ class Gate:
 
 
 def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
-    """Each marker's mean in the compartment where the panel reads it.
+    """Each marker's level: the statistic and compartment that the panel names.
 
     Returns
     -------
@@ -48,8 +48,8 @@ def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     """
     return pd.DataFrame(
         {
-            name: table[f"{name}_{marker.measure}_mean"].astype(float)
-            for name, marker in panel.markers.items()
+            name: table[column].astype(float)
+            for name, column in panel.level_columns.items()
         },
         index=table.index,
     )

@@ -55,6 +55,11 @@ class Results:
         return self.folder / "measurements.parquet"
 
     @property
+    def contacts(self) -> Path:
+        """Pairs of cells that touch."""
+        return self.folder / "contacts.parquet"
+
+    @property
     def phenotypes(self) -> Path:
         """Positivity and phenotype per cell."""
         return self.folder / "phenotypes.parquet"
@@ -103,7 +108,7 @@ class Results:
             "ingest": (self.slide,),
             "quality": (self.quality,),
             "segment": (self.labels,),
-            "measure": (self.measurements,),
+            "measure": (self.measurements, self.contacts),
             "phenotype": (self.phenotypes, self.gates),
             "landscape": (self.regions, self.landscape, self.landscape_wide),
             "export": (self.cells, *beside_cells),

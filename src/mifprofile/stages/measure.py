@@ -1,43 +1,99 @@
-"""``slide.zarr`` and ``labels.zarr`` → ``measurements.parquet``."""
+"""Slide and labels → ``measurements.parquet`` and ``contacts.parquet``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from mifprofile.core.measure import CellSums, add_blocks, cell_table, sum_block
+from mifprofile.core.measure import (
+    CellRuns,
+    Reading,
+    add_edges,
+    background,
+    cell_runs,
+    compensate_spill_over,
+    contact_table,
+    label_areas,
+    measure_cells,
+    outline_edges,
+    perimeters_um,
+    whole_cells,
+)
 from mifprofile.core.segment import Block, plan_blocks
+from mifprofile.errors import UsageError
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import write_table
+from mifprofile.model import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import zarr
     from numpy.typing import NDArray
 
+    from mifprofile.core.measure import Background
     from mifprofile.model import Panel, Slide
+    from mifprofile.options import MeasureOptions
     from mifprofile.stages.job import Job
 
 BLOCK_PX = 2048
+# The background is looked for in at most so many squares, and pixels of each.
+SAMPLE_PX = 1024
+SAMPLE_BLOCKS = 32
+SAMPLE_PIXELS = 1 << 15
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What is measured: the channels by the name of their columns, and the labels."""
+
+    slide: Slide
+    channels: dict[str, int]
+    nuclei: zarr.Array[Any]
+    cells: zarr.Array[Any]
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What the labels alone tell: areas by id, outlines, and cell pixels by square."""
+
+    areas: NDArray[np.int64]
+    edges: pd.DataFrame
+    squares: list[Block]
+    filled: NDArray[np.int64]
 
 
 def measure(job: Job) -> dict[str, Any]:
     """Read every channel in every compartment of every cell."""
     job.results.require("segment")
+    options = job.options.measure
     slide = open_slide(job.results.slide)
-    channels = column_channels(slide, job.panel)
     labels = open_label_store(job.results.labels)
-    nuclei, cells = labels["nuclei"].levels[0], labels["cells"].levels[0]
-    membrane_px = job.options.measure.membrane_um / slide.um
-    blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(np.ceil(membrane_px)) + 1)
-    parts = [
-        _sum(slide, list(channels.values()), nuclei, cells, block, membrane_px)
-        for block in job.track(blocks, "cells", len(blocks))
-    ]
-    table = cell_table(add_blocks(parts, len(channels)), list(channels), slide.um)
+    stores = (labels[name].levels[0] for name in ("nuclei", "cells"))
+    scene = _Scene(slide, column_channels(slide, job.panel), *stores)
+    survey = _survey(job, scene)
+    grounds = _backgrounds(scene, survey)
+    readings = _readings(job.panel, options, grounds)
+    table = _measure_all(job, scene, survey.areas, readings)
+    outline = perimeters_um(survey.edges, table["cell_id"].to_numpy(), slide.um)
+    table.insert(table.columns.get_loc("eccentricity"), "perimeter_um", outline)
+    contacts = contact_table(survey.edges, slide.um)
+    if options.spill_over:
+        levels = {r.name: grounds[r.name].level for r in _on_membrane(readings)}
+        table = compensate_spill_over(table, contacts, levels, options.spill_over_gamma)
     write_table(table, job.results.measurements)
-    return {"cells": len(table), "columns": len(table.columns)}
+    write_table(contacts, job.results.contacts)
+    return {
+        "cells": len(table),
+        "columns": len(table.columns),
+        "contacts": len(contacts),
+        "pixel_thresholds": _facts({r.name: r.threshold for r in readings}),
+        "backgrounds": _facts({name: g.level for name, g in grounds.items()}),
+    }
 
 
 def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
@@ -49,26 +105,108 @@ def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
     return named | others
 
 
-def _sum(
-    slide: Slide,
-    channels: list[int],
-    nuclei: zarr.Array[Any],
-    cells: zarr.Array[Any],
-    block: Block,
-    membrane_px: float,
-) -> tuple[NDArray[np.int64], CellSums]:
+def _survey(job: Job, scene: _Scene) -> _Survey:
+    """Go over the labels once, before any image is read."""
+    squares = plan_blocks(scene.slide.shape_px, SAMPLE_PX, 1)
+    edges, counts = [], []
+    for square in job.track(squares, "outlines", len(squares)):
+        labels = np.asarray(scene.cells[square.outer_slices])
+        counts.append(label_areas(labels[square.inner_slices]))
+        if labels.any():
+            edges.append(outline_edges(labels, square.inner_slices))
+    highest = max((int(ids.max(initial=0)) for ids, _ in counts), default=0)
+    areas = np.zeros(highest + 1, np.int64)
+    for ids, pixels in counts:
+        areas[ids] += pixels
+    filled = np.array([pixels.sum() for _, pixels in counts])
+    return _Survey(areas, add_edges(edges), squares, filled)
+
+
+def _backgrounds(scene: _Scene, survey: _Survey) -> dict[str, Background]:
+    """Each channel's unstained level, from squares spread evenly over the cells."""
+    ends = np.cumsum(survey.filled)
+    places = (np.arange(SAMPLE_BLOCKS) + 0.5) / SAMPLE_BLOCKS * ends[-1]
+    picks = np.unique(np.searchsorted(ends, places)) if ends[-1] else []
+    samples = [np.zeros((len(scene.channels), 0), scene.slide.levels[0].dtype)]
+    for k in picks:
+        square = survey.squares[k]
+        inside = np.flatnonzero(np.asarray(scene.cells[square.outer_slices]))
+        planes = _planes(scene, square).reshape(len(scene.channels), -1)
+        samples.append(planes[:, inside[:: -(-inside.size // SAMPLE_PIXELS)]])
+    pixels = np.concatenate(samples, axis=1)
+    pairs = zip(scene.channels, pixels, strict=True)
+    return {name: background(values) for name, values in pairs}
+
+
+def _readings(
+    panel: Panel, options: MeasureOptions, grounds: dict[str, Background]
+) -> list[Reading]:
+    given = options.pixel_thresholds
+    for name in given:
+        if name not in grounds:
+            raise UsageError(
+                f"measure.pixel_thresholds: no marker {name!r} in panel {panel.name}"
+                f"{nearest(name, grounds)}"
+            )
+    return [
+        Reading(
+            name,
+            panel.markers[name].measure if name in panel.markers else None,
+            given.get(name, ground.threshold(options.pixel_noises)),
+        )
+        for name, ground in grounds.items()
+    ]
+
+
+def _measure_all(
+    job: Job, scene: _Scene, areas: NDArray[np.int64], readings: list[Reading]
+) -> pd.DataFrame:
+    options = job.options.measure
+    none = (CellRuns.none(), np.zeros((len(readings), 0)))
+    percentiles = {*options.percentiles, *job.panel.percentiles}
+    parts = [
+        measure_cells(
+            runs,
+            planes,
+            readings,
+            um=scene.slide.um,
+            percentiles=sorted(percentiles),
+            sectors=options.sectors,
+            strip=options.spill_over,
+        )
+        for runs, planes in (none, *whole_cells(_cut(job, scene), areas))
+    ]
+    return pd.concat(parts).sort_values("cell_id", ignore_index=True)
+
+
+def _cut(job: Job, scene: _Scene) -> Iterator[tuple[CellRuns, NDArray[Any]]]:
+    """Cells and planes of each block that has cells."""
+    options, um = job.options.measure, scene.slide.um
+    membrane_px = options.membrane_um / um
+    strip_px = options.spill_over_strip_um / um if options.spill_over else None
+    halo_px = int(np.ceil(max(membrane_px, strip_px or 0.0))) + 1
+    blocks = plan_blocks(scene.slide.shape_px, BLOCK_PX, halo_px)
+    for block in job.track(blocks, "cells", len(blocks)):
+        cells = np.asarray(scene.cells[block.outer_slices])
+        if cells[block.inner_slices].any():
+            nuclei = np.asarray(scene.nuclei[block.outer_slices])
+            corner = (block.outer[0], block.outer[2])
+            runs = cell_runs(
+                nuclei, cells, block.inner_slices, corner, membrane_px, strip_px
+            )
+            yield runs, _planes(scene, block)
+
+
+def _planes(scene: _Scene, block: Block) -> NDArray[Any]:
+    """The channels over a block with its halo, (c, h, w)."""
+    level = scene.slide.levels[0]
     rows, cols = block.outer_slices
-    near = np.asarray(cells[rows, cols])
-    if near.any():
-        planes = [np.asarray(slide.levels[0][c, rows, cols]) for c in channels]
-        image = np.stack(planes)
-    else:
-        image = np.zeros((len(channels), *near.shape), slide.levels[0].dtype)
-    return sum_block(
-        image,
-        np.asarray(nuclei[rows, cols]),
-        near,
-        block.inner_slices,
-        (block.outer[0], block.outer[2]),
-        membrane_px,
-    )
+    return np.stack([np.asarray(level[c, rows, cols]) for c in scene.channels.values()])
+
+
+def _on_membrane(readings: list[Reading]) -> list[Reading]:
+    return [r for r in readings if r.compartment == "membrane"]
+
+
+def _facts(values: dict[str, float]) -> dict[str, float | None]:
+    return {n: round(v, 3) if np.isfinite(v) else None for n, v in values.items()}

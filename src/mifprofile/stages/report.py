@@ -174,7 +174,7 @@ def _impossible(records: Records) -> pd.DataFrame:
 
 def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:
     """Read only the columns that the report shows: the table may be wide and long."""
-    levels = [f"{name}_{marker.measure}_mean" for name, marker in panel.markers.items()]
+    levels = panel.level_columns.values()
     columns = ["cell_id", "x_um", "y_um", "phenotype", *levels]
     return read_parquet(path, columns)
 
