@@ -55,7 +55,7 @@ def test_distances_of_cells_in_a_row():
     pattern = Pattern.of([1, 2, 5, 9], [1] * 4, [0, 1, 0, 1], 2, square())
     nearest = nearest_distances(pattern)
     assert nearest.tolist() == [[4, 1], [1, 7], [4, 3], [4, 7]]
-    null = nearest_null(pattern, permutations=20)
+    null = nearest_null(pattern, nearest, permutations=20)
     table = nearest_table(pattern, nearest, null, min_cells=2)
     row = table.query("type_a == 0 and type_b == 1").iloc[0]
     assert (row["mean_um"], row["median_um"], row["q25_um"]) == (2, 2, 1.5)
@@ -66,11 +66,11 @@ def test_distances_of_cells_in_a_row():
 def test_null_of_few_cells_is_the_mean_over_all_relabellings():
     """Three cells in a row, one of type 1: it is equally often any of them."""
     pattern = Pattern.of([1, 2, 4], [1] * 3, [0, 0, 1], 2, square())
-    null = nearest_null(pattern, permutations=4000)
+    null = nearest_null(pattern, nearest_distances(pattern), permutations=1500)
     ends = [np.mean([1, 3]), np.mean([1, 2]), np.mean([3, 2])]
     assert null.seen[0, 1] == np.mean([3, 2])
-    assert null.mean[0, 1] == pytest.approx(np.mean(ends), abs=0.03)
-    assert null.sd[0, 1] == pytest.approx(np.std(ends), abs=0.03)
+    assert null.mean[0, 1] == pytest.approx(np.mean(ends), abs=0.05)
+    assert null.sd[0, 1] == pytest.approx(np.std(ends), abs=0.05)
     assert np.isnan(null.seen[1, 1])
 
 
@@ -81,7 +81,9 @@ def test_z_of_relabelled_clusters_is_standard(clustered):
         x, y = clustered.points.T
         types = rng.permutation(clustered.types)
         pattern = Pattern.of(x, y, types, 3, clustered.window)
-        null = nearest_null(pattern, permutations=30, max_reference=100, seed=seed)
+        nearest = nearest_distances(pattern)
+        options = {"permutations": 30, "max_reference": 100, "seed": seed}
+        null = nearest_null(pattern, nearest, **options)
         z.append((null.seen - null.mean) / null.sd)
     assert np.abs(np.mean(z, axis=0)).max() < 4 / np.sqrt(20)
     assert 0.7 < np.std(z) < 1.4
@@ -146,7 +148,7 @@ def test_without_cells_of_a_type_there_is_a_reason_and_no_number(clustered):
     x, y = clustered.points.T
     pattern = Pattern.of(x, y, clustered.types, 4, clustered.window)
     nearest = nearest_distances(pattern)
-    null = nearest_null(pattern, permutations=3, max_reference=50)
+    null = nearest_null(pattern, nearest, permutations=3, max_reference=50)
     tables = {
         "mean_um": nearest_table(pattern, nearest, null),
         "share": within_table(pattern, nearest, pair_sums(pattern, [20])),

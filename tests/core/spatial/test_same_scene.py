@@ -28,7 +28,7 @@ from mifprofile.core.spatial import (
 def tables(pattern):
     """All that is computed of a pattern, table by table."""
     nearest, sums = nearest_distances(pattern), pair_sums(pattern, [10, 20, 50])
-    null = nearest_null(pattern, permutations=5, max_reference=50)
+    null = nearest_null(pattern, nearest, permutations=5, max_reference=50)
     tiles = count_tiles(pattern, 90.0)
     around = diversity(pattern, 30.0)
     yield nearest_table(pattern, nearest, null)

@@ -56,7 +56,7 @@ def type_pairs(
     """All ordered pairs of types, from the number of cells of each."""
     for a, b in product(range(len(cells)), repeat=2):
         n_a, n_b = int(cells[a]), int(cells[b])
-        row = {"type_a": a, "type_b": b, "n_a": n_a, "n_b": n_b}
+        row: dict[str, Any] = {"type_a": a, "type_b": b, "n_a": n_a, "n_b": n_b}
         row["area_mm2"] = area_um2 / 1e6
         # A pair of distinct cells takes two of a type.
         least = max(min_cells, 1 + (a == b))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import entr
@@ -47,7 +47,7 @@ class Diversity:
     reason: str = ""
 
 
-def shannon_bits(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+def shannon_bits(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """-Σ p log2 p along the last axis; NaN where there is no cell."""
     total = counts.sum(axis=-1, keepdims=True).astype(np.float64)
     shares = np.divide(

@@ -185,14 +185,14 @@ def infiltration_summary(
         - ``centre_of_mass_um``: Σ s D / Σ D over bands, s the band's middle.
     """
     nest, stroma = nest & pattern.window.mask, stroma & pattern.window.mask
-    sides = [_side(pattern, mask) for mask in (nest, stroma)]
+    inner, outer = _side(pattern, nest), _side(pattern, stroma)
     types, depth = _known_depths(pattern, nest, max_depth_um)
     rows = []
     for code in range(pattern.n_types):
         own, bands = depth[types == code], profile[profile["type_a"] == code]
         rows += [
-            (code, *_log_ratio(*sides, code, min_cells)),
-            (code, *_median_depth(own, sides[0], code, min_cells, max_depth_um)),
+            (code, *_log_ratio(inner, outer, code, min_cells)),
+            (code, *_median_depth(own, inner, code, min_cells, max_depth_um)),
             (code, *_centre_of_mass(bands, min_cells)),
         ]
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))

@@ -25,7 +25,7 @@ WINDOW_CELLS = 10
 WINDOW_UM = 50.0
 CHUNK = 1 << 16
 # Silhouettes compare all pairs of the cells that they are given.
-SILHOUETTE_CELLS = 5000
+SILHOUETTE_CELLS = 3000
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +119,15 @@ def fit_neighbourhoods(
     drawn = [sample[rng.permutation(len(sample))[:max_cells]] for sample in samples]
     cells = tuple(len(sample) for sample in drawn)
     pool = np.concatenate(drawn or [np.empty((0, 1), np.float32)]).astype(np.float64)
-    weights = np.repeat([1 / max(size, 1) for size in cells], cells)
+    shares = [len(pool) / max(size, 1) for size in cells]
+    weights = np.repeat(np.asarray(shares, np.float64), cells)
     distinct = len(np.unique(pool, axis=0))
     if distinct < count or count < 2:
         text = f"{count} neighbourhoods asked of {distinct} distinct compositions"
         raise UsageError(f"neighbourhoods: {text}; ask for 2 to {distinct}")
     # On several threads sums are added in any order, and seeds no longer settle them.
     with threadpool_limits(1):
-        fits = [_fit(pool, weights * len(pool), count, seed + k) for k in range(seeds)]
+        fits = [_fit(pool, weights, count, seed + k) for k in range(seeds)]
         best = min(fits, key=lambda fit: fit.inertia_)
         some = rng.permutation(len(pool))[:SILHOUETTE_CELLS]
         silhouette = _silhouette(pool[some], best.labels_[some])

@@ -79,21 +79,24 @@ def nearest_distances(pattern: Pattern, *, workers: int = 1) -> NDArray[np.float
 
 def nearest_null(
     pattern: Pattern,
+    nearest: NDArray[np.float64],
     *,
     permutations: int = 50,
-    max_reference: int = 2000,
+    max_reference: int = 1000,
     seed: int = 0,
     workers: int = 1,
 ) -> NearestNull:
     """Mean nearest distances under random labelling of all cells.
 
-    All types are dealt out anew over the same positions, so that window, holes and
-    uneven density are those of the tissue. At most ``max_reference`` cells of a type,
-    drawn at random, look for their nearest; all cells can be found.
+    Types are dealt out anew over the same positions, so that window, holes and uneven
+    density are those of the tissue. At most ``max_reference`` cells of a type, drawn at
+    random, look for their nearest; all cells can be found.
 
     Parameters
     ----------
     pattern : Pattern
+    nearest : (n, n_types) float64 array
+        As from `nearest_distances`.
     permutations : int
         At least 2.
     max_reference : int
@@ -105,23 +108,21 @@ def nearest_null(
     rng = np.random.default_rng(seed)
     # From the window's middle outwards: shuffled or turned, cells draw the same lots.
     far = np.square(pattern.points - pattern.window.centre_um).sum(axis=1)
-    at = np.lexsort([pattern.types, far])
-    points, types = pattern.points[at], pattern.types[at]
-
-    def means(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-        chosen = _reference(rng, labels, pattern.n_types, max_reference)
-        return _mean_nearest(points, labels, chosen, pattern.n_types, workers)
-
-    seen = means(types)
+    order = np.lexsort([pattern.types, far])
+    points, reference = pattern.points[order], np.minimum(pattern.counts, max_reference)
+    seen = np.full((pattern.n_types, pattern.n_types), np.nan)
+    for code in np.flatnonzero(reference):
+        own = order[pattern.types[order] == code]
+        seen[code] = nearest[rng.permutation(own)[: reference[code]]].mean(axis=0)
     # Welford's sums: one table at a time is held.
     mean, squares = np.zeros_like(seen), np.zeros_like(seen)
     for k in range(1, permutations + 1):
-        drawn = means(rng.permutation(types))
+        drawn = _relabelled(rng, points, pattern.counts, reference, workers)
         step = drawn - mean
         mean += step / k
         squares += step * (drawn - mean)
     sd = np.sqrt(squares / (permutations - 1))
-    return NearestNull(seen, mean, sd, np.minimum(pattern.counts, max_reference))
+    return NearestNull(np.where(np.isfinite(seen), seen, np.nan), mean, sd, reference)
 
 
 def nearest_table(
@@ -156,7 +157,7 @@ def nearest_table(
     for pair in type_pairs(pattern.counts, area, min_cells):
         why, row = pair.why, {}
         if why == OK:
-            row = _quartiles(nearest[pattern.types == pair.a, pair.b])
+            row = _quartiles(nearest[pattern.members[pair.a], pair.b])
             row["csr_mean_um"] = 0.5 / np.sqrt(pair.others / area)
             row |= _standardised(null, pair.a, pair.b)
             if np.isnan(row["z"]):
@@ -192,7 +193,7 @@ def within_table(
     """
     rows = []
     for pair in type_pairs(pattern.counts, sums.area_um2, min_cells):
-        distances = np.sort(nearest[pattern.types == pair.a, pair.b])
+        distances = np.sort(nearest[pattern.members[pair.a], pair.b])
         with_one = np.searchsorted(distances, sums.radii_um, side="right")
         n_pairs = sums.pairs[pair.a, pair.b]
         for k, r_um in enumerate(sums.radii_um):
@@ -239,7 +240,7 @@ def cross_g(
     border = window.border_distance_um(pattern.points, float(radii[-1]))
     rows = []
     for pair in type_pairs(pattern.counts, window.area_um2, min_cells):
-        own = pattern.types == pair.a
+        own = pattern.members[pair.a]
         curve = _kaplan_meier(nearest[own, pair.b], border[own])
         for r_um in radii:
             g, integral, at_risk = curve.at(r_um)
@@ -310,38 +311,37 @@ def _nearest(
     """Distance to the nearest target; points that are ``own`` are among the targets."""
     out = np.full(len(points), np.inf)
     if len(targets):
-        tree = cKDTree(targets)
+        tree = cKDTree(targets, balanced_tree=False)
         out[~own] = tree.query(points[~own], workers=workers)[0]
         out[own] = tree.query(points[own], k=[2], workers=workers)[0][:, 0]
     return out
 
 
-def _reference(
-    rng: np.random.Generator, labels: NDArray[np.int64], n_types: int, limit: int
-) -> NDArray[np.int64]:
-    """At most ``limit`` cells of each type, at random."""
-    drawn = rng.permutation(len(labels))
-    groups = (drawn[labels[drawn] == code][:limit] for code in range(n_types))
-    return np.concatenate([*groups, np.empty(0, np.int64)])
-
-
-def _mean_nearest(
+def _relabelled(
+    rng: np.random.Generator,
     points: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    n_types: int,
+    counts: NDArray[np.int64],
+    reference: NDArray[np.int64],
     workers: int,
 ) -> NDArray[np.float64]:
-    """Mean distance of the chosen cells, by type, to the nearest cell of each type."""
-    kinds = labels[chosen]
-    cells = np.bincount(kinds, minlength=n_types).astype(np.float64)
-    cells[cells == 0] = np.nan
-    out = np.empty((n_types, n_types))
-    for code in range(n_types):
-        own, targets = kinds == code, points[labels == code]
-        found = _nearest(points[chosen], targets, own, workers)
-        out[:, code] = np.bincount(kinds, found, minlength=n_types) / cells
-    return np.where(np.isfinite(out), out, np.nan)
+    """Mean nearest distances of all pairs of types, each dealt out at random.
+
+    Before labels are dealt, reference cells of any type are the same: for every target
+    type one draw of cells serves all reference types, the first so many each.
+    """
+    out = np.full((len(counts), len(counts)), np.nan)
+    for b, targets in enumerate(counts):
+        apart = np.delete(reference, b).max(initial=0)
+        drawn = points[rng.choice(len(points), apart + targets, replace=False)]
+        # Among the targets there are the reference cells of type b itself.
+        asking = drawn[: apart + reference[b]]
+        own = np.arange(len(asking)) >= apart
+        found = _nearest(asking, drawn[apart:], own, workers)
+        for a, size in enumerate(reference):
+            some = found[own] if a == b else found[:size]
+            if size and np.isfinite(some).all():
+                out[a, b] = some.mean()
+    return out
 
 
 def _standardised(null: NearestNull, a: int, b: int) -> dict[str, float]:

@@ -148,6 +148,8 @@ def moran(
             status, reason = "LOW_AREA", "no two tiles of tissue touch"
         elif why == OK:
             row |= _moran_values(density, weights, orders)
+            if np.isnan(row["z"]):
+                status, reason = "NOT_COMPUTABLE", "z: every permutation gives this I"
         rows.append(row | {"status": status, "reason": reason})
     return pd.DataFrame(rows, columns=list(MORAN_COLUMNS))
 
@@ -227,10 +229,13 @@ def _moran_values(
     null = scale * np.einsum("pi,ip->p", drawn, weights @ drawn.T)
     # Rounding must not tell a permutation from the data that it repeats.
     reached = np.count_nonzero(null >= value - 1e-12)
+    variance = _moran_variance(z, weights)
+    # Where all tiles touch each other nothing varies, but for rounding.
+    spread = np.sqrt(variance) if variance > 1e-12 else np.nan
     return {
         "moran_i": value,
         "expected": -1 / (z.size - 1),
-        "z": (value + 1 / (z.size - 1)) / np.sqrt(_moran_variance(z, weights)),
+        "z": (value + 1 / (z.size - 1)) / spread,
         "p_value": (1 + reached) / (1 + len(null)),
     }
 

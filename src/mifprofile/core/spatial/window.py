@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,12 @@ class Pattern:
         return cls(points[kept], codes[kept], n_types, window, outside)
 
     @cached_property
+    def members(self) -> list[NDArray[np.int64]]:
+        """Row numbers of each type's cells."""
+        order = np.argsort(self.types, kind="stable")
+        return np.split(order, np.cumsum(self.counts)[:-1])
+
+    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Cells of each type, (n_types,)."""
         return np.bincount(self.types, minlength=self.n_types)
@@ -250,7 +257,9 @@ def blocked_distance_px(
         for col in range(0, target.shape[1], block_px):
             core = out[row : row + block_px, col : col + block_px]
             wide = _around(target, (row, col), core.shape, reach_px, beyond)
-            if wide.any():
+            if target[row : row + block_px, col : col + block_px].all():
+                core[...] = 0
+            elif wide.any():
                 far = ndimage.distance_transform_edt(~wide).astype(np.float32)
                 middle = (slice(reach_px, -reach_px or None),) * 2
                 core[...] = far[middle]
@@ -330,9 +339,9 @@ def _along_row(
     left, right = np.int64(gaps[0, row, col]), np.int64(gaps[1, row, col])
     if left == 0:
         return 0.0
-    best = np.inf
+    best = math.inf
     if left < reach:
-        best = x - (col - left + 1) * um
+        best = x - float(col - left + 1) * um
     if right < reach:
         best = min(best, (col + right) * um - x)
     return max(best, 0.0)
@@ -364,7 +373,7 @@ def _search(
             for row, dy in ((middle - step, above), (middle + step, below)):
                 if 0 <= row < height:
                     dx = _along_row(gaps, reach, row, col, x, um)
-                    best = min(best, np.sqrt(dx * dx + dy * dy))
+                    best = min(best, math.sqrt(dx * dx + dy * dy))
                 elif beyond:
-                    best = min(best, dy)
+                    best = min(best, float(dy))
         out[i] = best
