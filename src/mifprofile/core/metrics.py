@@ -218,11 +218,11 @@ _LISTED = (
     Metric(
         "immune_class",
         "Immune class",
-        "2 inflamed: CD8 in nests ≥ landscape.inflamed_per_mm2; else 1 excluded: CD8 in "
-        "stroma ≥ landscape.excluded_per_mm2; else 0 desert",
+        "2 inflamed: CD8 in nests ≥ landscape.inflamed_per_mm2; else 1 excluded: CD8 "
+        "in stroma ≥ landscape.excluded_per_mm2; else 0 desert",
         "class",
-        edge_cases="no class has a probability of 0.7: LOW_N, indeterminate; fewer than "
-        "landscape.min_blocks blocks: LOW_AREA",
+        edge_cases="no class has a probability of 0.7: LOW_N, indeterminate; fewer "
+        "than landscape.min_blocks blocks: LOW_AREA",
         source="10.1038/s41374-021-00653-y; its cuts are placeholders to calibrate",
     ),
     Metric(

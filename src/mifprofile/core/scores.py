@@ -208,7 +208,7 @@ def her2_class(
     complete : float
         From here on a membrane counts as complete.
     """
-    score = Score("her2_class", np.nan, "1", n_den=len(bins))
+    score = Score("her2_class", np.nan, "class", n_den=len(bins))
     score = _enough_tumour(score, len(bins), min_tumour_cells)
     if score.status != "OK":
         return score

@@ -225,35 +225,28 @@ def block_intervals(
     list of Interval
         One per estimate.
     """
-    num, den = tallies.numerators, tallies.denominators
-    total, whole = num.sum(axis=0), den.sum(axis=0)
-    share = np.clip(_ratio(total, whole * tallies.ceilings), 0, 1)
+    total = tallies.numerators.sum(axis=0)
+    whole = tallies.denominators.sum(axis=0)
     with np.errstate(all="ignore"):
-        rel, df = _relative_error(tallies, weights)
-        reach = stats.t.ppf((1 + LEVEL) / 2, df) * rel
+        share = np.clip(total / whole / tallies.ceilings, 0, 1)
+        error, df = _relative_error(tallies, weights)
+        reach = stats.t.ppf((1 + LEVEL) / 2, df) * error
         low, high = _limits(total / whole, share, tallies.ceilings, reach)
-    blocks = effective_blocks(den)
-    edge = (total == 0) | ((share == 1) & np.isfinite(tallies.ceilings))
-    known = np.isfinite(low) & np.isfinite(high) & (blocks >= min_blocks) & ~edge
-    return [
-        _one_sided(
-            tallies.kinds[i],
-            float(total[i]),
-            float(whole[i]),
-            float(tallies.ceilings[i]),
-            int(blocks[i]),
-            block_um,
-        )
-        if edge[i] and whole[i] > 0
-        else Interval(
-            float(low[i]) if known[i] else np.nan,
-            float(high[i]) if known[i] else np.nan,
-            _method(bool(known[i]), float(tallies.ceilings[i])),
-            int(blocks[i]),
-            block_um,
-        )
-        for i in range(len(total))
-    ]
+    blocks = effective_blocks(tallies.denominators)
+    extreme = (total == 0) | ((share == 1) & np.isfinite(tallies.ceilings))
+    known = np.isfinite(low) & np.isfinite(high) & (blocks >= min_blocks)
+    out = []
+    for i, kind in enumerate(tallies.kinds):
+        method: Method = "none"
+        limits = np.nan, np.nan
+        if extreme[i]:
+            limits = _one_sided(kind, total[i], whole[i], tallies.ceilings[i])
+            method = "one-sided" if np.isfinite(limits[1]) else "none"
+        elif known[i]:
+            limits = float(low[i]), float(high[i])
+            method = "logit-t" if np.isfinite(tallies.ceilings[i]) else "log-t"
+        out.append(Interval(*limits, method, int(blocks[i]), block_um))
+    return out
 
 
 def effective_blocks(denominators: Floats) -> NDArray[np.intp]:
@@ -371,26 +364,20 @@ def _limits(
 
 
 def _one_sided(
-    kind: Kind, total: float, whole: float, ceiling: float, blocks: int, um: float
-) -> Interval:
+    kind: Kind, total: float, whole: float, ceiling: float
+) -> tuple[float, float]:
     """Exact 95 % limit of none, or of all: the rule of three and its kin."""
-    if kind == "area_share":
-        return Interval(np.nan, np.nan, "none", blocks, um)
     alpha = 1 - LEVEL
+    if whole == 0 or kind == "area_share":
+        return np.nan, np.nan
     if kind == "rate":
-        return Interval(0.0, -np.log(alpha) / whole, "one-sided", blocks, um)
-    seldom = 1 - alpha ** (1 / whole)
+        return 0.0, float(-np.log(alpha) / whole)
+    seldom = float(1 - alpha ** (1 / whole))
     if kind == "ratio":
-        return Interval(0.0, seldom / (1 - seldom), "one-sided", blocks, um)
+        return 0.0, seldom / (1 - seldom)
     if total == 0:
-        return Interval(0.0, ceiling * seldom, "one-sided", blocks, um)
-    return Interval(ceiling * (1 - seldom), ceiling, "one-sided", blocks, um)
-
-
-def _method(known: bool, ceiling: float) -> Method:
-    if not known:
-        return "none"
-    return "logit-t" if np.isfinite(ceiling) else "log-t"
+        return 0.0, float(ceiling * seldom)
+    return float(ceiling * (1 - seldom)), float(ceiling)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

@@ -51,31 +51,36 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A row, and the ratio of sums over blocks that its value is.
+class Sums:
+    """What a value is the ratio of, block by block.
 
     Attributes
     ----------
-    row : Row
-    numerators, denominators : (k,) float64 array or None
-        None for what has no interval.
+    numerators, denominators : (k,) float64 array
     kind : str
         As in `mifprofile.core.uncertainty.Tallies`.
     ceiling : float
         Largest possible ratio.
     scale : float
-        The value is this times the ratio.
+        The value is this times the ratio of the sums.
     cap : float
         Larger values are given as this one.
     """
 
-    row: Row
-    numerators: Floats | None = None
-    denominators: Floats | None = None
+    numerators: Floats
+    denominators: Floats
     kind: Kind = "rate"
     ceiling: float = np.inf
     scale: float = 1.0
     cap: float = np.inf
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A row and the sums behind its value; None for what has no interval."""
+
+    row: Row
+    sums: Sums | None = None
 
 
 @dataclass(frozen=True)
@@ -150,36 +155,34 @@ def with_intervals(
     A value that lacks its interval for want of blocks is ``LOW_AREA``.
     """
     listed = list(estimates)
-    able = [e for e in listed if e.numerators is not None and np.isfinite(e.row.value)]
-    found = dict(zip(map(id, able), _intervals(able, blocks, min_blocks), strict=True))
+    able = [e.sums if np.isfinite(e.row.value) else None for e in listed]
+    sums = [one for one in able if one is not None]
+    found = iter(_intervals(sums, blocks, min_blocks))
     return [
-        _with(e, found[id(e)], min_blocks) if id(e) in found else e.row for e in listed
+        e.row if one is None else _with(e.row, one, next(found), min_blocks)
+        for e, one in zip(listed, able, strict=True)
     ]
 
 
-def _intervals(
-    estimates: list[Estimate], blocks: Blocks, min_blocks: int
-) -> list[Interval]:
-    if not estimates:
+def _intervals(sums: list[Sums], blocks: Blocks, min_blocks: int) -> list[Interval]:
+    if not sums:
         return []
     tallies = Tallies(
-        np.stack([e.numerators for e in estimates if e.numerators is not None], axis=1),
-        np.stack(
-            [e.denominators for e in estimates if e.denominators is not None], axis=1
-        ),
-        [e.kind for e in estimates],
-        np.array([e.ceiling for e in estimates]),
+        np.stack([one.numerators for one in sums], axis=1),
+        np.stack([one.denominators for one in sums], axis=1),
+        [one.kind for one in sums],
+        np.array([one.ceiling for one in sums]),
     )
     return block_intervals(
         tallies, blocks.weights, min_blocks=min_blocks, block_um=blocks.block_um
     )
 
 
-def _with(estimate: Estimate, interval: Interval, min_blocks: int) -> Row:
+def _with(row: Row, sums: Sums, interval: Interval, min_blocks: int) -> Row:
     row = replace(
-        estimate.row,
-        ci_low=min(interval.low * estimate.scale, estimate.cap),
-        ci_high=min(interval.high * estimate.scale, estimate.cap),
+        row,
+        ci_low=min(interval.low * sums.scale, sums.cap),
+        ci_high=min(interval.high * sums.scale, sums.cap),
         ci_method=interval.method,
         n_blocks=interval.n_blocks,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape.estimates import Estimate, Row
+from mifprofile.core.landscape.estimates import Estimate, Row, Sums
 from mifprofile.core.landscape.rows import percent
 from mifprofile.core.landscape.sample import (
     Sample,
@@ -104,11 +104,13 @@ def _h_score(her2: _Her2) -> Estimate:
     tissue = her2.sample.scopes["tissue"]
     return Estimate(
         her2.sample.on_enough_tumour(_scored(row, score)),
-        tissue.by_block(her2.tumour, her2.bins.astype(float)),
-        tissue.by_block(her2.tumour),
-        kind="score",
-        ceiling=3.0,
-        scale=100.0,
+        Sums(
+            tissue.by_block(her2.tumour, her2.bins.astype(float)),
+            tissue.by_block(her2.tumour),
+            kind="score",
+            ceiling=3.0,
+            scale=100.0,
+        ),
     )
 
 
@@ -163,55 +165,71 @@ def _class(her2: _Her2) -> Estimate:
 
 def _heterogeneity(her2: _Her2) -> Iterator[Estimate]:
     """How H-score and class differ between the blocks that hold enough tumour cells."""
-    spread = her2.row("her2_block_cv", "1")
-    low = her2.complete_row("her2_pct_blocks_low", "%")
     of = her2.sample.scopes["tissue"].cells["block"].to_numpy()
     least = her2.sample.options.min_parent_cells
     places, sizes = np.unique(of[her2.tumour & (of >= 0)], return_counts=True)
     used = [her2.tumour & (of == place) for place in places[sizes >= least]]
-    short = f"fewer than 2 blocks with {least} tumour cells"
-    if her2.bins is not None and spread.status != "NOT_COMPUTABLE":
-        means = np.array([her2.bins[mine].mean() for mine in used])
-        cv = _variation(means)
-        spread = replace(spread, value=cv, n_blocks=len(used), n_num=her2.tumour.sum())
-        if len(used) < 2:
-            spread = without_value(spread, "LOW_AREA", short)
-        elif not np.isfinite(cv):
-            spread = without_value(spread, "LOW_N", "no HER2 in any block")
-    yield Estimate(spread)
-    if (
-        her2.bins is not None
-        and her2.completeness is not None
-        and low.status != "NOT_COMPUTABLE"
-    ):
-        classes = [
-            her2_class(
-                her2.bins[mine],
-                her2.completeness[mine],
-                complete=her2.sample.options.her2_complete,
-                min_tumour_cells=least,
-            ).value
-            for mine in used
-        ]
-        hits = sum(c in {1, 2} for c in classes)
-        low = replace(low, n_num=hits, n_den=len(used), n_blocks=len(used))
-        if len(used) < 2:
-            low = without_value(low, "LOW_AREA", short)
-        else:
-            low = replace(low, value=100 * hits / len(used))
-    yield Estimate(low)
+    yield Estimate(_block_cv(her2, used))
+    yield Estimate(_blocks_low(her2, used))
+
+
+def _block_cv(her2: _Her2, used: list[NDArray[np.bool_]]) -> Row:
+    row = _of_blocks(her2, her2.row("her2_block_cv", "1"), len(used))
+    bins = her2.bins
+    if bins is None or row.status not in {"OK", "APPROX"}:
+        return row
+    means = np.array([bins[mine].mean() for mine in used])
+    if means.mean() == 0:
+        return without_value(row, "LOW_N", "no HER2 in any block")
+    return replace(row, value=float(means.std(ddof=1) / means.mean()))
+
+
+def _blocks_low(her2: _Her2, used: list[NDArray[np.bool_]]) -> Row:
+    row = her2.complete_row("her2_pct_blocks_low", "%")
+    row = _of_blocks(her2, row, len(used))
+    bins, completeness = her2.bins, her2.completeness
+    if bins is None or completeness is None or row.status not in {"OK", "APPROX"}:
+        return row
+    options = her2.sample.options
+    classes = [
+        her2_class(
+            bins[mine],
+            completeness[mine],
+            complete=options.her2_complete,
+            min_tumour_cells=options.min_parent_cells,
+        ).value
+        for mine in used
+    ]
+    low = sum(found in {1, 2} for found in classes)
+    return replace(row, value=100 * low / len(used), n_num=low, n_den=len(used))
+
+
+def _of_blocks(her2: _Her2, row: Row, count: int) -> Row:
+    """Row over blocks, if there are enough of them and enough tumour in all."""
+    row = _on_tumour(her2, replace(row, n_blocks=count))
+    if count >= 2 or row.status not in {"OK", "APPROX"}:
+        return row
+    least = her2.sample.options.min_parent_cells
+    reason = f"fewer than 2 blocks with {least} tumour cells"
+    return without_value(row, "LOW_AREA", reason)
+
+
+def _on_tumour(her2: _Her2, row: Row) -> Row:
+    """Row without a value if there is too little tumour."""
+    if row.status == "NOT_COMPUTABLE":
+        return row
+    least = her2.sample.options.min_tumour_cells
+    if her2.tumour.sum() == 0:
+        return without_value(row, "NO_TUMOUR", "no tumour cell was found")
+    if her2.tumour.sum() < least:
+        return without_value(row, "LOW_N", f"fewer than {least} tumour cells")
+    return her2.sample.on_enough_tumour(row)
 
 
 def _share(her2: _Her2, row: Row, chosen: NDArray[np.bool_]) -> Estimate:
     """Share of tumour cells, if there are enough of them."""
     found = percent(her2.sample.scopes["tissue"], row, chosen, her2.tumour)
-    kept = found.row
-    least = her2.sample.options.min_tumour_cells
-    if her2.tumour.sum() == 0:
-        kept = without_value(kept, "NO_TUMOUR", "no tumour cell was found")
-    elif her2.tumour.sum() < least:
-        kept = without_value(kept, "LOW_N", f"fewer than {least} tumour cells")
-    return replace(found, row=her2.sample.on_enough_tumour(kept))
+    return replace(found, row=_on_tumour(her2, found.row))
 
 
 def _scored(row: Row, score: Score) -> Row:
@@ -220,9 +238,3 @@ def _scored(row: Row, score: Score) -> Row:
     if score.status == "OK":
         return found
     return replace(found, status=score.status, reason=score.reason)
-
-
-def _variation(values: Floats) -> float:
-    if len(values) < 2 or values.mean() == 0:
-        return np.nan
-    return float(values.std(ddof=1) / values.mean())

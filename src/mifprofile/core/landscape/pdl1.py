@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from mifprofile.core.landscape.estimates import Estimate, Row, Scope
+from mifprofile.core.landscape.estimates import Estimate, Row, Scope, Sums
 from mifprofile.core.landscape.regions import TUMOUR
 from mifprofile.core.landscape.sample import (
     LYMPHOCYTES,
@@ -51,8 +51,9 @@ def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
         yield from _unanswered(sample)
         return
     yield from _with_cuts(sample, _tps(sample), TPS_CUTS)
+    away_um = _immune_away_um(sample)
     for nth, within_um in enumerate(sample.options.cps_within_um):
-        found = _cps(sample, within_um)
+        found = _cps(sample, away_um <= within_um, within_um)
         yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
     yield from _with_cuts(sample, _ic(sample), IC_CUTS)
 
@@ -80,22 +81,22 @@ def _tps(sample: Sample) -> Estimate:
     )
     found = Estimate(
         sample.on_enough_tumour(_row(sample, tissue, score)),
-        tissue.by_block(positive),
-        tissue.by_block(tumour),
-        kind="share",
-        ceiling=1.0,
-        scale=100.0,
+        Sums(
+            tissue.by_block(positive),
+            tissue.by_block(tumour),
+            kind="share",
+            ceiling=1.0,
+            scale=100.0,
+        ),
     )
     return _asked(sample, found, TPS)
 
 
-def _cps(sample: Sample, within_um: float) -> Estimate:
+def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
     tissue, tumour = sample.scopes["tissue"], sample.tumour
-    positive = sample.positive(tissue, "PD-L1")
-    immune = positive & _immune(sample, tissue)
-    immune &= near_nests(tissue, sample.regions, sample.um, immune, within_um)
+    positive = tumour & sample.positive(tissue, "PD-L1")
     score = cps(
-        int((positive & tumour).sum()),
+        int(positive.sum()),
         int(immune.sum()),
         int(tumour.sum()),
         min_tumour_cells=sample.options.min_tumour_cells,
@@ -105,11 +106,13 @@ def _cps(sample: Sample, within_um: float) -> Estimate:
         row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
     found = Estimate(
         sample.on_enough_tumour(row),
-        tissue.by_block((positive & tumour) | immune),
-        tissue.by_block(tumour),
-        kind="ratio",
-        scale=100.0,
-        cap=MAX_CPS,
+        Sums(
+            tissue.by_block(positive | immune),
+            tissue.by_block(tumour),
+            kind="ratio",
+            scale=100.0,
+            cap=MAX_CPS,
+        ),
     )
     return _asked(sample, found, CPS)
 
@@ -130,33 +133,45 @@ def _ic(sample: Sample) -> Estimate:
         row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
     found = Estimate(
         needs_column(row, bed, "area_um2"),
-        bed.by_block(immune, areas_mm2),
-        bed.areas_mm2,
-        kind="area_share",
-        ceiling=1.0,
-        scale=100.0,
+        Sums(
+            bed.by_block(immune, areas_mm2),
+            bed.areas_mm2,
+            kind="area_share",
+            ceiling=1.0,
+            scale=100.0,
+        ),
     )
     return _asked(sample, found, IC)
 
 
-def near_nests(
-    scope: Scope,
-    regions: NDArray[np.uint8],
-    um: float,
-    chosen: Mask,
-    within_um: float,
-) -> Mask:
-    """Which of the chosen cells lie in a nest or within a distance of one."""
-    near = chosen & in_nest(scope)
-    rest = np.flatnonzero(chosen & ~near)
-    nests = regions == TUMOUR
+def _immune_away_um(sample: Sample) -> Floats:
+    """Distance from the nearest nest of PD-L1+ immune cells, infinite for others."""
+    tissue = sample.scopes["tissue"]
+    chosen = sample.positive(tissue, "PD-L1") & _immune(sample, tissue)
+    out = np.full(len(chosen), np.inf)
+    at = tissue.cells.loc[chosen, ["x_um", "y_um"]].to_numpy(float)
+    out[chosen] = nest_distance_um(at, sample.regions == TUMOUR, sample.um)
+    out[chosen & in_nest(tissue)] = 0
+    return out
+
+
+def nest_distance_um(at_um: Floats, nests: Mask, um: float) -> Floats:
+    """Distance of points from the nearest nest; infinite without any.
+
+    Parameters
+    ----------
+    at_um : (n, 2) float64 array
+        x and y.
+    nests : (h, w) bool array
+    um : float
+        Its pixel size, µm.
+    """
     rim = np.argwhere(nests & ~ndimage.binary_erosion(nests))
-    if len(rest) and len(rim):
-        at = scope.cells[["y_um", "x_um"]].to_numpy(float)[rest]
-        away_um, _ = KDTree((rim + 0.5) * um).query(at)
-        # The nest's edge lies half a pixel beyond the centres of its outermost pixels.
-        near[rest] = away_um - um / 2 <= within_um
-    return near
+    if len(rim) == 0 or len(at_um) == 0:
+        return np.full(len(at_um), np.inf)
+    away_um, _ = KDTree((rim + 0.5) * um).query(at_um[:, ::-1])
+    # The nest's edge lies half a pixel beyond the centres of its outermost pixels.
+    return np.maximum(away_um - um / 2, 0)
 
 
 def _immune(sample: Sample, scope: Scope) -> Mask:
@@ -188,26 +203,30 @@ def _with_cuts(
 ) -> Iterator[Estimate]:
     """A score, and the probability that it reaches each cut."""
     yield found
-    chances: tuple[float, ...] = (np.nan,) * len(cuts)
-    enough = found.numerators is not None and np.isfinite(found.row.value)
-    if enough and cuts:
-        tallies = np.stack([found.numerators, found.denominators], axis=1)
-        chances = probability_at_least(
-            tallies,
-            tuple(cut / found.scale for cut in cuts),
-            samples=sample.options.bootstrap_samples,
-            seed=sample.options.seed,
-        )
+    chances = _chances(sample, found, cuts)
     for cut, chance in zip(cuts, chances, strict=True):
-        param = ",".join(filter(None, (found.row.param, f"cut={cut:g}")))
         row = replace(
             found.row,
             metric=f"{found.row.metric}_probability",
-            param=param,
+            param=",".join(filter(None, (found.row.param, f"cut={cut:g}"))),
             value=chance,
             unit="1",
         )
-        if found.denominators is not None:
+        if found.sums is not None:
             least = sample.options.min_blocks
-            row = from_blocks(row, found.denominators, least)
+            row = from_blocks(row, found.sums.denominators, least)
         yield Estimate(row)
+
+
+def _chances(
+    sample: Sample, found: Estimate, cuts: tuple[float, ...]
+) -> tuple[float, ...]:
+    sums = found.sums
+    if sums is None or not np.isfinite(found.row.value):
+        return (np.nan,) * len(cuts)
+    return probability_at_least(
+        np.stack([sums.numerators, sums.denominators], axis=1),
+        tuple(cut / sums.scale for cut in cuts),
+        samples=sample.options.bootstrap_samples,
+        seed=sample.options.seed,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope
+from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope, Sums
 from mifprofile.core.phenotype import OTHER
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def density(scope: Scope, row: Row, chosen: Mask) -> Estimate:
         reason = f"less than {least:g} mm2"
         return Estimate(replace(row, status="LOW_AREA", reason=reason))
     row = replace(row, value=row.n_num / area)
-    return Estimate(row, scope.by_block(chosen), scope.areas_mm2)
+    return Estimate(row, Sums(scope.by_block(chosen), scope.areas_mm2))
 
 
 def percent(scope: Scope, row: Row, part: Mask, whole: Mask) -> Estimate:
@@ -64,8 +64,8 @@ def percent(scope: Scope, row: Row, part: Mask, whole: Mask) -> Estimate:
     least = scope.options.min_parent_cells
     if row.n_den < least:
         row = replace(row, status="LOW_N", reason=f"fewer than {least} cells")
-    sums = scope.by_block(part), scope.by_block(whole)
-    return Estimate(row, *sums, kind="share", ceiling=1.0, scale=100.0)
+    both = scope.by_block(part), scope.by_block(whole)
+    return Estimate(row, Sums(*both, kind="share", ceiling=1.0, scale=100.0))
 
 
 def asking(panel: Panel, *markers: str | None) -> list[str]:
@@ -92,4 +92,5 @@ def _cd8_foxp3(scope: Scope) -> Estimate:
     if row.n_num + row.n_den < least:
         reason = f"fewer than {least} cells in all"
         row = replace(row, status="LOW_N", reason=reason)
-    return Estimate(row, scope.by_block(cd8), scope.by_block(foxp3), kind="ratio")
+    both = scope.by_block(cd8), scope.by_block(foxp3)
+    return Estimate(row, Sums(*both, kind="ratio"))

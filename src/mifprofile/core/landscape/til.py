@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope
+from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope, Sums
 from mifprofile.core.landscape.rows import density, percent
 from mifprofile.core.landscape.sample import (
     LYMPHOCYTES,
@@ -93,11 +93,13 @@ def _by_area(stroma: Scope, there: NDArray[np.bool_]) -> Estimate:
     score = stil_area_pct(covered, stroma.area_mm2, count=int(there.sum()))
     return Estimate(
         needs_column(stroma.scored(WHOSE, score), stroma, "area_um2"),
-        stroma.by_block(there, areas_mm2),
-        stroma.areas_mm2,
-        kind="area_share",
-        ceiling=1.0,
-        scale=100.0,
+        Sums(
+            stroma.by_block(there, areas_mm2),
+            stroma.areas_mm2,
+            kind="area_share",
+            ceiling=1.0,
+            scale=100.0,
+        ),
     )
 
 
