@@ -126,6 +126,17 @@ class LandscapeOptions(StageOptions):
     bed_close_um: Positive = Field(
         100.0, description="Stroma is tissue within this closing of the nests."
     )
+    interface_um: tuple[Positive, ...] = Field(
+        (10.0, 30.0),
+        min_length=1,
+        description="Outer edges of the bands around nests, ascending, µm.",
+    )
+    margin_um: Positive = Field(
+        500.0, description="The invasive margin reaches this far to either side, µm."
+    )
+    min_margin_mm: NonNegative = Field(
+        2.0, description="With less of it in tissue there is no invasive margin."
+    )
     min_area_mm2: NonNegative = Field(
         0.01, description="Densities on less area are not reported."
     )

@@ -38,7 +38,8 @@ def panel_of(*without, phenotypes=PHENOTYPES):
 
 
 PANEL = panel_of()
-OPTIONS = LandscapeOptions(her2_levels=(10, 20, 30))
+# Bands of whole pixels of the map.
+OPTIONS = LandscapeOptions(her2_levels=(10, 20, 30), interface_um=(40, 100))
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +247,29 @@ def test_no_foxp3_cell_leaves_the_ratio_out(cells, regions):
     ratio = table[(table["metric"] == "ratio") & (table["region"] == "tissue")].iloc[0]
     assert (ratio.reason, ratio.n_den) == ("zero_denominator", 0)
     assert ratio.n_num > 0
+
+
+def test_bands_and_nests_make_up_the_tissue(table):
+    parts = ["tumour", "interface_0_40_um", "interface_40_100_um", "distal"]
+    for metric, phenotype in (("area", ""), ("count", "all"), ("count", "CTL")):
+        rows = table[(table["metric"] == metric) & (table["phenotype"] == phenotype)]
+        values = rows.set_index("region")["value"]
+        assert values[parts].sum() == pytest.approx(values["tissue"])
+        both = values["tumour"] + values["stroma"]
+        assert values["tumour_bed"] == pytest.approx(both)
+
+
+def test_an_invasive_margin_that_cannot_be_seen_has_no_values(cells, regions, table):
+    margin = table[table["region"] == "invasive_margin"]
+    assert margin.loc[margin["metric"] == "area", "value"].item() == pytest.approx(4.0)
+    narrow = regions.copy()
+    narrow[20:, 150:] = 0
+    kept = cells[(cells["x_um"] < 3000) | (cells["y_um"] < 400)]
+    rows = table_of(kept, narrow)
+    rows = rows[rows["region"] == "invasive_margin"]
+    assert rows["value"].isna().all()
+    assert set(rows["status"]) == {"LOW_AREA"}
+    assert rows["reason"].str.contains("less than 2 mm").all()
 
 
 def test_the_whole_is_the_ratio_of_sums(regions):

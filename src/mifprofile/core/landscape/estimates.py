@@ -104,6 +104,20 @@ class Scope:
     panel: Panel
     options: LandscapeOptions
 
+    @classmethod
+    def of(
+        cls,
+        sample_id: str,
+        region: str,
+        areas_mm2: Floats,
+        cells: pd.DataFrame,
+        panel: Panel,
+        options: LandscapeOptions,
+    ) -> Scope:
+        """A region from its areas and cells."""
+        area_mm2 = float(areas_mm2.sum())
+        return cls(sample_id, region, area_mm2, areas_mm2, cells, panel, options)
+
     def row(
         self, phenotype: str, metric: str, value: float, unit: str, *, param: str = ""
     ) -> Row:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core.capability import NESTS, TREGS, Capability, capability
-from mifprofile.core.landscape.regions import OF_TUMOUR
+from mifprofile.core.landscape.regions import needs_tumour
 from mifprofile.core.landscape.rows import asking
 from mifprofile.core.targets import marker_of
 
@@ -77,7 +77,7 @@ class Limits:
 
     def _rough(self, row: Row) -> str:
         found = []
-        if row.region in OF_TUMOUR:
+        if needs_tumour(row.region):
             found.append(self.nests)
         if row.phenotype_b == "FOXP3+" or row.phenotype in self.treg_phenotypes:
             found.append(self.tregs)

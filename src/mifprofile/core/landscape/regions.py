@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy import ndimage
 from mifprofile.core.quality import close_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from mifprofile.options import LandscapeOptions
@@ -25,8 +28,9 @@ REGIONS: dict[str, tuple[int, ...]] = {
     "outside": (OUTSIDE,),
     "tumour_bed": (TUMOUR, STROMA),
 }
-# Regions that exist only where a tumour was found.
-OF_TUMOUR = frozenset({"tumour", "stroma", "tumour_bed"})
+MARGIN = "invasive_margin"
+# Overlays lie within this of their true border, µm: they are made on a coarser grid.
+OVERLAY_UM = 10.0
 
 
 def region_map(
@@ -80,6 +84,83 @@ def pixel_of_cells(
     rows = np.clip((cells["y_um"] / um).astype(int), 0, shape[0] - 1)
     cols = np.clip((cells["x_um"] / um).astype(int), 0, shape[1] - 1)
     return rows.to_numpy(), cols.to_numpy()
+
+
+def needs_tumour(region: str) -> bool:
+    """Whether a region exists only where a tumour was found."""
+    return region not in {"tissue", "outside"}
+
+
+def interface_bands(
+    regions: NDArray[np.uint8], um: float, edges_um: Sequence[float]
+) -> dict[str, NDArray[np.bool_]]:
+    """Tissue outside the nests by its distance from the nearest one.
+
+    Parameters
+    ----------
+    regions : (h, w) uint8 array
+        As from `region_map`.
+    um : float
+        Its pixel size, µm.
+    edges_um : sequence of float
+        Outer edges of the bands, ascending; what lies beyond the last is ``distal``.
+
+    Returns
+    -------
+    dict
+        Name, as ``interface_0_10_um``, → (h, w) bool array. The bands tile what of the
+        tissue is no nest; without nests they are empty.
+    """
+    nests = regions == TUMOUR
+    names = [
+        f"interface_{low:g}_{high:g}_um" for low, high in pairwise((0.0, *edges_um))
+    ]
+    band = np.full(regions.shape, len(edges_um) + 1, np.uint8)
+    if nests.any():
+        # A pixel's centre lies half a pixel nearer to the nest's edge than to its rim.
+        away_um = ndimage.distance_transform_edt(~nests) * um - um / 2
+        band = np.digitize(away_um, edges_um, right=True).astype(np.uint8)
+    band[nests | (regions == GLASS)] = len(edges_um) + 1
+    return {name: band == nth for nth, name in enumerate((*names, "distal"))}
+
+
+def invasive_margin(
+    regions: NDArray[np.uint8], um: float, half_um: float
+) -> tuple[NDArray[np.bool_], float]:
+    """Zone on both sides of the border between tumour bed and other tissue.
+
+    A border with glass is where the tissue was cut, not where the tumour ends.
+
+    Parameters
+    ----------
+    half_um : float
+        The zone's width on either side.
+
+    Returns
+    -------
+    zone : (h, w) bool array
+    visible_mm : float
+        Length of the zone's outer edge that lies in tissue.
+    """
+    step = max(int(OVERLAY_UM / um), 1)
+    coarse = regions[step // 2 :: step, step // 2 :: step]
+    if coarse.size == 0:
+        coarse, step = regions, 1
+    bed, outside = np.isin(coarse, (TUMOUR, STROMA)), coarse == OUTSIDE
+    zone = np.zeros(coarse.shape, bool)
+    visible_mm = 0.0
+    if bed.any() and outside.any():
+        beyond_um = ndimage.distance_transform_edt(~bed) * um * step
+        within_um = ndimage.distance_transform_edt(~outside) * um * step
+        zone = (outside & (beyond_um <= half_um)) | (bed & (within_um <= half_um))
+        rim = outside & (beyond_um <= half_um) & (beyond_um > 0.8 * half_um)
+        visible_mm = float(rim.sum()) * (um * step) ** 2 / (0.2 * half_um) / 1000
+    places = [np.minimum(np.arange(n) // step, m - 1) for n, m in _sizes(regions, zone)]
+    return zone[np.ix_(*places)] & (regions != GLASS), visible_mm
+
+
+def _sizes(fine: NDArray[np.uint8], coarse: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    return list(zip(fine.shape, coarse.shape, strict=True))
 
 
 def _drop_small_nests(

@@ -19,9 +19,13 @@ from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regions import (
     GLASS,
-    OF_TUMOUR,
+    MARGIN,
     REGION_NAMES,
     REGIONS,
+    interface_bands,
+    invasive_margin,
+    needs_tumour,
+    pixel_of_cells,
 )
 from mifprofile.core.landscape.rows import rows_of_region
 from mifprofile.core.landscape.sample import Sample, adequacy_row
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mifprofile.core.scores import Status
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
@@ -69,23 +74,16 @@ def landscape(
     """
     blocks = tissue_blocks(regions, um, options)
     placed = cells.assign(block=blocks.of(cells["x_um"], cells["y_um"]))
-    areas = np.stack(
-        [blocks.areas_mm2(regions == c, um) for c in range(len(REGION_NAMES))]
-    )
-    scopes = {
-        region: Scope(
-            sample_id=sample_id,
-            region=region,
-            area_mm2=float(areas[list(codes)].sum()),
-            areas_mm2=areas[list(codes)].sum(axis=0),
-            cells=placed[placed["region"].isin([REGION_NAMES[c] for c in codes])],
-            panel=panel,
-            options=options,
-        )
-        for region, codes in REGIONS.items()
-    }
-    estimates = _estimates(scopes, regions, um, ungated)
-    rows = with_intervals(estimates, blocks, options.min_blocks)
+    placed = placed[placed["region"] != REGION_NAMES[GLASS]]
+    at = pixel_of_cells(placed, regions.shape, um)
+    zone, visible_mm = invasive_margin(regions, um, options.margin_um)
+    scopes = {}
+    for region, mask in _masks(regions, um, options, zone):
+        areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
+        scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
+    absent = _absent(scopes, visible_mm)
+    sample = Sample(scopes, regions, um, ungated)
+    rows = with_intervals(_estimates(sample, absent), blocks, options.min_blocks)
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -115,22 +113,44 @@ def widen(table: pd.DataFrame) -> pd.DataFrame:
     return wide[list(dict.fromkeys(names))].rename_axis(columns=None).reset_index()
 
 
-def _estimates(
-    scopes: dict[str, Scope],
+def _masks(
     regions: NDArray[np.uint8],
     um: float,
-    ungated: frozenset[str],
+    options: LandscapeOptions,
+    zone: NDArray[np.bool_],
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Regions that tile the tissue, then overlays; one mask at a time."""
+    for name, codes in REGIONS.items():
+        yield name, np.isin(regions, codes)
+    yield from interface_bands(regions, um, options.interface_um).items()
+    yield MARGIN, zone
+
+
+def _absent(
+    scopes: dict[str, Scope], visible_mm: float
+) -> dict[str, tuple[Status, str]]:
+    """Regions that are not there, with status and reason."""
+    scope = scopes["tissue"]
+    no_tumour = no_tumour_reason(scope.panel, scopes["tumour"].area_mm2)
+    if no_tumour:
+        return {region: no_tumour for region in scopes if needs_tumour(region)}
+    least = scope.options.min_margin_mm
+    if visible_mm < least:
+        text = f"tissue around the tumour is visible on less than {least:g} mm"
+        return {MARGIN: ("LOW_AREA", text)}
+    return {}
+
+
+def _estimates(
+    sample: Sample, absent: dict[str, tuple[Status, str]]
 ) -> Iterator[Estimate]:
     """All rows, marked with what is known against them."""
-    panel = scopes["tissue"].panel
-    no_tumour = no_tumour_reason(panel, scopes["tumour"].area_mm2)
-    limits = Limits.of(panel, ungated)
-    for region, scope in scopes.items():
+    limits = Limits.of(sample.panel, sample.ungated)
+    for region, scope in sample.scopes.items():
         for found in rows_of_region(scope):
-            if no_tumour and region in OF_TUMOUR:
-                yield replace(found, row=blocked(found.row, *no_tumour))
+            if region in absent:
+                yield Estimate(blocked(found.row, *absent[region]))
             else:
                 yield replace(found, row=limits.apply(found.row))
-    sample = Sample(scopes, regions, um, ungated)
     for rows in (adequacy_row, pdl1_rows, her2_rows, til_rows, immune_class_rows):
         yield from rows(sample)
