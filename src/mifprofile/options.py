@@ -150,11 +150,63 @@ class LandscapeOptions(StageOptions):
     bed_close_um: Positive = Field(
         100.0, description="Stroma is tissue within this closing of the nests."
     )
+    interface_um: tuple[Positive, ...] = Field(
+        (10.0, 30.0),
+        min_length=1,
+        description="Outer edges of the bands around nests, ascending, µm.",
+    )
+    margin_um: Positive = Field(
+        500.0, description="The invasive margin reaches this far to either side, µm."
+    )
+    min_margin_mm: NonNegative = Field(
+        2.0, description="With less of it in tissue there is no invasive margin."
+    )
     min_area_mm2: NonNegative = Field(
         0.01, description="Densities on less area are not reported."
     )
     min_parent_cells: int = Field(50, ge=1, description="Fewer parents are LOW_N.")
     min_ratio_cells: int = Field(20, ge=1, description="Fewer CD8 + FOXP3 are LOW_N.")
+    block_um: Positive = Field(
+        1000.0, description="Intervals come from blocks of tissue of at most this edge."
+    )
+    min_block_um: Positive = Field(
+        500.0, description="On little tissue blocks are smaller, down to this edge."
+    )
+    min_blocks: int = Field(6, ge=2, description="With fewer blocks: no interval.")
+    min_tumour_cells: int = Field(
+        100, ge=1, description="TPS, CPS and HER2 scores of fewer are not reported."
+    )
+    min_tumour_cells_ic: int = Field(
+        50, ge=1, description="The IC score of fewer tumour cells is not reported."
+    )
+    adequate_bed_mm2: Positive = Field(
+        1.65, description="On a smaller tumour bed a sample is LIMITED."
+    )
+    limited_bed_mm2: Positive = Field(
+        0.5, description="On a smaller tumour bed a sample is INADEQUATE."
+    )
+    cps_within_um: tuple[Positive, ...] = Field(
+        (500.0, 250.0, 100.0),
+        description="PD-L1+ immune cells count for CPS this far from a nest, µm.",
+    )
+    her2_levels: tuple[Positive, Positive, Positive] | None = Field(
+        None,
+        description="HER2 in the membrane from which a cell is 1+, 2+ and 3+, set on "
+        "controls of known score. Without them there is no H-score.",
+    )
+    her2_complete: Share = Field(
+        0.8, description="A membrane stained on this share of its length is complete."
+    )
+    inflamed_per_mm2: Positive = Field(
+        100.0, description="CD8+ cells in nests from which a tumour is inflamed."
+    )
+    excluded_per_mm2: Positive = Field(
+        100.0, description="CD8+ cells in stroma from which it is excluded, not desert."
+    )
+    bootstrap_samples: int = Field(
+        2000, ge=100, description="Draws for probabilities of cuts and classes."
+    )
+    seed: int = 0
 
 
 class ExportOptions(StageOptions):

@@ -31,17 +31,28 @@ PANEL = Panel.model_validate(
         "tumour": "tumour",
     }
 )
-OPTIONS = LandscapeOptions(nest_min_cells=2, bed_close_um=20)
+# Blocks small enough for intervals on 1 mm².
+OPTIONS = LandscapeOptions(
+    nest_min_cells=2, bed_close_um=20, block_um=125, min_block_um=100
+)
 
 
 def cells_of(region_counts):
     """Cells from {(region, phenotype): count}; every tumour cell is PD-L1+."""
+    tops = {"tumour": 0, "stroma": 250, "outside": 750}
     rows = [
-        {"region": r, "phenotype": p, "PD-L1_positive": p == "tumour"}
+        {
+            "x_um": 1000 * (i + 0.5) / n,
+            "y_um": tops[r] + 125.0,
+            "region": r,
+            "phenotype": p,
+            "PD-L1_positive": p == "tumour",
+        }
         for (r, p), n in region_counts.items()
-        for _ in range(n)
+        for i in range(n)
     ]
-    return pd.DataFrame(rows, columns=["region", "phenotype", "PD-L1_positive"])
+    columns = ["x_um", "y_um", "region", "phenotype", "PD-L1_positive"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def value(table, metric, region, phenotype, state=""):

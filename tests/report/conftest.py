@@ -31,6 +31,7 @@ def _landscape(panel, cells, regions):
 
 def _cells(names, regions):
     cells = pd.DataFrame({"phenotype": names, "region": regions})
+    cells = cells.assign(x_um=55.0, y_um=55.0 + 150.0 * np.arange(len(cells)))
     return cells.assign(CD8_positive=cells["phenotype"] == "CTL")
 
 

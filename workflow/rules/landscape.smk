@@ -10,6 +10,7 @@ rule landscape:
         regions=directory(result("regions.zarr")),
         landscape=result("landscape.csv"),
         wide=result("landscape_wide.csv"),
+        dictionary=result("data_dictionary.csv"),
     log:
         result("logs/landscape.log"),
     benchmark:

@@ -85,6 +85,11 @@ class Results:
         return self.folder / "landscape_wide.csv"
 
     @property
+    def dictionary(self) -> Path:
+        """What each metric of the landscape means."""
+        return self.folder / "data_dictionary.csv"
+
+    @property
     def cells(self) -> Path:
         """Final cell table; siblings ``cells.csv``, ``.h5ad`` and ``.geojson``."""
         return self.folder / "cells.parquet"
@@ -110,7 +115,12 @@ class Results:
             "segment": (self.labels,),
             "measure": (self.measurements, self.contacts),
             "phenotype": (self.phenotypes, self.gates),
-            "landscape": (self.regions, self.landscape, self.landscape_wide),
+            "landscape": (
+                self.regions,
+                self.landscape,
+                self.landscape_wide,
+                self.dictionary,
+            ),
             "export": (self.cells, *beside_cells),
             "report": (self.report, self.provenance),
         }[stage]

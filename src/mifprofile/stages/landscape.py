@@ -15,6 +15,7 @@ from mifprofile.core.landscape import (
 from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
+from mifprofile.core.metrics import dictionary
 from mifprofile.core.phenotype import GATE_COLUMNS
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
@@ -60,6 +61,7 @@ def landscape(job: Job) -> dict[str, Any]:
     )
     write_table(table, results.landscape)
     write_table(widen(table), results.landscape_wide)
+    write_table(dictionary(), results.dictionary)
     pixels = np.bincount(regions.ravel(), minlength=len(REGION_NAMES))
     return {
         "area_mm2": {

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mifprofile.testing.nuclei import nuclei_field
 from mifprofile.testing.options import DEMO_MARKERS, MARKERS, Mixture, SynthOptions
+from mifprofile.testing.points import thomas_process
 from mifprofile.testing.slide import (
     SyntheticBlock,
     TruthTally,
@@ -27,6 +28,7 @@ __all__ = [
     "synthetic_areas_mm2",
     "synthetic_block",
     "synthetic_truth",
+    "thomas_process",
 ]
 
 

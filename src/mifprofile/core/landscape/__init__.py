@@ -1,0 +1,32 @@
+"""Regions, and every number with its numerator, denominator, interval and status."""
+
+from mifprofile.core.landscape.estimates import ALL, COLUMNS, Row
+from mifprofile.core.landscape.regions import (
+    GLASS,
+    OUTSIDE,
+    REGION_NAMES,
+    REGIONS,
+    STROMA,
+    TUMOUR,
+    region_map,
+    region_of_cells,
+)
+from mifprofile.core.landscape.table import landscape, widen
+from mifprofile.core.scores import Status
+
+__all__ = [
+    "ALL",
+    "COLUMNS",
+    "GLASS",
+    "OUTSIDE",
+    "REGIONS",
+    "REGION_NAMES",
+    "STROMA",
+    "TUMOUR",
+    "Row",
+    "Status",
+    "landscape",
+    "region_map",
+    "region_of_cells",
+    "widen",
+]

@@ -1,0 +1,232 @@
+"""PD-L1 scores of a sample: TPS, CPS and IC."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import KDTree
+
+from mifprofile.core.landscape.estimates import Estimate, Row, Scope, Sums
+from mifprofile.core.landscape.regions import TUMOUR
+from mifprofile.core.landscape.sample import (
+    LYMPHOCYTES,
+    MACROPHAGES,
+    Sample,
+    from_blocks,
+    in_nest,
+    needs_column,
+    without_value,
+)
+from mifprofile.core.scores import (
+    CPS_CUTS,
+    IC_CUTS,
+    MAX_CPS,
+    TPS_CUTS,
+    Score,
+    cps,
+    ic_score,
+    probability_at_least,
+    tps,
+)
+from mifprofile.core.targets import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+TPS, CPS, IC = "PD-L1 TPS", "PD-L1 CPS", "PD-L1 IC"
+
+
+def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
+    """TPS, CPS by distance from a nest, IC, and how surely each reaches its cuts."""
+    panel = sample.panel
+    if panel.tumour is None or "PD-L1" not in names_of(panel.markers):
+        yield from _unanswered(sample)
+        return
+    yield from _with_cuts(sample, _tps(sample), TPS_CUTS)
+    away_um = _immune_away_um(sample)
+    for nth, within_um in enumerate(sample.options.cps_within_um):
+        found = _cps(sample, away_um <= within_um, within_um)
+        yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
+    yield from _with_cuts(sample, _ic(sample), IC_CUTS)
+
+
+def _unanswered(sample: Sample) -> Iterator[Estimate]:
+    """The same rows without values, so that samples of any panel have the same."""
+    tissue, bed = sample.scopes["tissue"], sample.scopes["tumour_bed"]
+    nothing = Estimate(_row(sample, tissue, Score("pdl1_tps", np.nan, "%")))
+    yield from _with_cuts(sample, _asked(sample, nothing, TPS), TPS_CUTS)
+    for nth, within_um in enumerate(sample.options.cps_within_um):
+        row = _row(sample, tissue, Score("pdl1_cps", np.nan, "1"), within_um)
+        found = _asked(sample, Estimate(row), CPS)
+        yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
+    nothing = Estimate(_row(sample, bed, Score("pdl1_ic", np.nan, "%")))
+    yield from _with_cuts(sample, _asked(sample, nothing, IC), IC_CUTS)
+
+
+def _tps(sample: Sample) -> Estimate:
+    tissue, tumour = sample.scopes["tissue"], sample.tumour
+    positive = tumour & sample.positive(tissue, "PD-L1")
+    score = tps(
+        int(positive.sum()),
+        int(tumour.sum()),
+        min_tumour_cells=sample.options.min_tumour_cells,
+    )
+    found = Estimate(
+        sample.on_enough_tumour(_row(sample, tissue, score)),
+        Sums(
+            tissue.by_block(positive),
+            tissue.by_block(tumour),
+            kind="share",
+            ceiling=1.0,
+            scale=100.0,
+        ),
+    )
+    return _asked(sample, found, TPS)
+
+
+def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
+    tissue, tumour = sample.scopes["tissue"], sample.tumour
+    positive = tumour & sample.positive(tissue, "PD-L1")
+    score = cps(
+        int(positive.sum()),
+        int(immune.sum()),
+        int(tumour.sum()),
+        min_tumour_cells=sample.options.min_tumour_cells,
+    )
+    row = _row(sample, tissue, score, within_um)
+    if not sample.nests and row.status == "OK":
+        row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
+    found = Estimate(
+        sample.on_enough_tumour(row),
+        Sums(
+            tissue.by_block(positive | immune),
+            tissue.by_block(tumour),
+            kind="ratio",
+            scale=100.0,
+            cap=MAX_CPS,
+        ),
+    )
+    return _asked(sample, found, CPS)
+
+
+def _ic(sample: Sample) -> Estimate:
+    bed = sample.scopes["tumour_bed"]
+    immune = sample.positive(bed, "PD-L1") & _immune(sample, bed)
+    areas_mm2 = _areas_mm2(bed)
+    score = ic_score(
+        float(areas_mm2[immune].sum()),
+        bed.area_mm2,
+        positive=int(immune.sum()),
+        tumour=int(sample.tumour.sum()),
+        min_tumour_cells=sample.options.min_tumour_cells_ic,
+    )
+    row = _row(sample, bed, score)
+    if not sample.nests and row.status == "OK":
+        row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
+    found = Estimate(
+        needs_column(row, bed, "area_um2"),
+        Sums(
+            bed.by_block(immune, areas_mm2),
+            bed.areas_mm2,
+            kind="area_share",
+            ceiling=1.0,
+            scale=100.0,
+        ),
+    )
+    return _asked(sample, found, IC)
+
+
+def _immune_away_um(sample: Sample) -> Floats:
+    """Distance from the nearest nest of PD-L1+ immune cells, infinite for others."""
+    tissue = sample.scopes["tissue"]
+    chosen = sample.positive(tissue, "PD-L1") & _immune(sample, tissue)
+    out = np.full(len(chosen), np.inf)
+    at = tissue.cells.loc[chosen, ["x_um", "y_um"]].to_numpy(float)
+    out[chosen] = nest_distance_um(at, sample.regions == TUMOUR, sample.um)
+    out[chosen & in_nest(tissue)] = 0
+    return out
+
+
+def nest_distance_um(at_um: Floats, nests: Mask, um: float) -> Floats:
+    """Distance of points from the nearest nest; infinite without any.
+
+    Parameters
+    ----------
+    at_um : (n, 2) float64 array
+        x and y.
+    nests : (h, w) bool array
+    um : float
+        Its pixel size, µm.
+    """
+    rim = np.argwhere(nests & ~ndimage.binary_erosion(nests))
+    if len(rim) == 0 or len(at_um) == 0:
+        return np.full(len(at_um), np.inf)
+    away_um, _ = KDTree((rim + 0.5) * um).query(at_um[:, ::-1])
+    # The nest's edge lies half a pixel beyond the centres of its outermost pixels.
+    return np.maximum(away_um - um / 2, 0)
+
+
+def _immune(sample: Sample, scope: Scope) -> Mask:
+    """Lymphocytes and macrophages, or all but tumour if they cannot be told."""
+    if {"CD3", "CD68"} <= names_of(sample.panel.markers):
+        return sample.of_lineage(scope, (*LYMPHOCYTES, *MACROPHAGES))
+    return ~scope.of_phenotype(sample.panel.tumour or "")
+
+
+def _areas_mm2(scope: Scope) -> Floats:
+    if "area_um2" not in scope.cells:
+        return np.zeros(len(scope.cells))
+    return scope.cells["area_um2"].to_numpy(float) / 1e6
+
+
+def _row(sample: Sample, scope: Scope, score: Score, within_um: float = 0) -> Row:
+    whose = "immune" if score.name == "pdl1_ic" else sample.panel.tumour or ""
+    param = f"within_um={within_um:g}" if within_um else ""
+    row = scope.scored(whose, score, param=param)
+    return replace(row, phenotype_b="PD-L1")
+
+
+def _asked(sample: Sample, found: Estimate, question: str) -> Estimate:
+    return replace(found, row=sample.answered(found.row, question, "PD-L1"))
+
+
+def _with_cuts(
+    sample: Sample, found: Estimate, cuts: tuple[float, ...]
+) -> Iterator[Estimate]:
+    """A score, and the probability that it reaches each cut."""
+    yield found
+    chances = _chances(sample, found, cuts)
+    for cut, chance in zip(cuts, chances, strict=True):
+        row = replace(
+            found.row,
+            metric=f"{found.row.metric}_probability",
+            param=",".join(filter(None, (found.row.param, f"cut={cut:g}"))),
+            value=chance,
+            unit="1",
+        )
+        if found.sums is not None:
+            least = sample.options.min_blocks
+            row = from_blocks(row, found.sums.denominators, least)
+        yield Estimate(row)
+
+
+def _chances(
+    sample: Sample, found: Estimate, cuts: tuple[float, ...]
+) -> tuple[float, ...]:
+    sums = found.sums
+    if sums is None or not np.isfinite(found.row.value):
+        return (np.nan,) * len(cuts)
+    return probability_at_least(
+        np.stack([sums.numerators, sums.denominators], axis=1),
+        tuple(cut / sums.scale for cut in cuts),
+        samples=sample.options.bootstrap_samples,
+        seed=sample.options.seed,
+    )

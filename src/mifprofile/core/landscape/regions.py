@@ -1,0 +1,184 @@
+"""Where tumour nests, their stroma and the rest of the tissue are."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from mifprofile.core.quality import close_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mifprofile.options import LandscapeOptions
+
+GLASS, TUMOUR, STROMA, OUTSIDE = range(4)
+REGION_NAMES = ("glass", "tumour", "stroma", "outside")
+# What is reported: whole tissue, the regions that tile it, and nests with their stroma.
+REGIONS: dict[str, tuple[int, ...]] = {
+    "tissue": (TUMOUR, STROMA, OUTSIDE),
+    "tumour": (TUMOUR,),
+    "stroma": (STROMA,),
+    "outside": (OUTSIDE,),
+    "tumour_bed": (TUMOUR, STROMA),
+}
+MARGIN = "invasive_margin"
+# Overlays lie within this of their true border, µm: they are made on a coarser grid.
+OVERLAY_UM = 10.0
+
+
+def region_map(
+    tissue: NDArray[np.bool_],
+    tumour_cells: NDArray[np.uint32],
+    um: float,
+    options: LandscapeOptions,
+) -> NDArray[np.uint8]:
+    """Divide the tissue into tumour nests, their stroma and the rest.
+
+    Nests are tumour cells closed by ``nest_close_um``, with pieces of fewer than
+    ``nest_min_cells`` tumour cells dropped and small holes filled. The tumour bed is
+    the closing of the nests by ``bed_close_um``; stroma is the bed without nests.
+
+    Parameters
+    ----------
+    tissue : (h, w) bool array
+    tumour_cells : (h, w) uint32 array
+        Labels of tumour cells alone, on the same grid.
+    um : float
+        Pixel size of the grid, µm.
+
+    Returns
+    -------
+    (h, w) uint8 array
+        0 glass, 1 tumour, 2 stroma, 3 outside the tumour bed.
+    """
+    nest = close_mask(tumour_cells > 0, options.nest_close_um / um) & tissue
+    nest = _drop_small_nests(nest, tumour_cells, options.nest_min_cells)
+    nest = _fill_small_holes(nest, options.nest_hole_um2 / um**2) & tissue
+    bed = close_mask(nest, options.bed_close_um / um) & tissue
+    out = np.where(tissue, OUTSIDE, GLASS).astype(np.uint8)
+    out[bed] = STROMA
+    out[nest] = TUMOUR
+    return out
+
+
+def region_of_cells(
+    cells: pd.DataFrame, regions: NDArray[np.uint8], um: float
+) -> pd.Series:
+    """Region in which each cell's centroid lies, by name."""
+    rows, cols = pixel_of_cells(cells, regions.shape, um)
+    names = pd.Categorical.from_codes(regions[rows, cols].astype(int), REGION_NAMES)
+    return pd.Series(names, index=cells.index, name="region")
+
+
+def pixel_of_cells(
+    cells: pd.DataFrame, shape: tuple[int, ...], um: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column of each cell's centroid on a grid, kept within it."""
+    rows = np.clip((cells["y_um"] / um).astype(int), 0, shape[0] - 1)
+    cols = np.clip((cells["x_um"] / um).astype(int), 0, shape[1] - 1)
+    return rows.to_numpy(), cols.to_numpy()
+
+
+def needs_tumour(region: str) -> bool:
+    """Whether a region exists only where a tumour was found."""
+    return region not in {"tissue", "outside"}
+
+
+def interface_bands(
+    regions: NDArray[np.uint8], um: float, edges_um: Sequence[float]
+) -> dict[str, NDArray[np.bool_]]:
+    """Tissue outside the nests by its distance from the nearest one.
+
+    Parameters
+    ----------
+    regions : (h, w) uint8 array
+        As from `region_map`.
+    um : float
+        Its pixel size, µm.
+    edges_um : sequence of float
+        Outer edges of the bands, ascending; what lies beyond the last is ``distal``.
+
+    Returns
+    -------
+    dict
+        Name, as ``interface_0_10_um``, → (h, w) bool array. The bands tile what of the
+        tissue is no nest; without nests they are empty.
+    """
+    nests = regions == TUMOUR
+    names = [
+        f"interface_{low:g}_{high:g}_um" for low, high in pairwise((0.0, *edges_um))
+    ]
+    band = np.full(regions.shape, len(edges_um) + 1, np.uint8)
+    if nests.any():
+        # A pixel's centre lies half a pixel nearer to the nest's edge than to its rim.
+        away_um = ndimage.distance_transform_edt(~nests) * um - um / 2
+        band = np.digitize(away_um, edges_um, right=True).astype(np.uint8)
+    band[nests | (regions == GLASS)] = len(edges_um) + 1
+    return {name: band == nth for nth, name in enumerate((*names, "distal"))}
+
+
+def invasive_margin(
+    regions: NDArray[np.uint8], um: float, half_um: float
+) -> tuple[NDArray[np.bool_], float]:
+    """Zone on both sides of the border between tumour bed and other tissue.
+
+    A border with glass is where the tissue was cut, not where the tumour ends.
+
+    Parameters
+    ----------
+    half_um : float
+        The zone's width on either side.
+
+    Returns
+    -------
+    zone : (h, w) bool array
+    visible_mm : float
+        Length of the zone's outer edge that lies in tissue.
+    """
+    step = max(int(OVERLAY_UM / um), 1)
+    coarse = regions[step // 2 :: step, step // 2 :: step]
+    if coarse.size == 0:
+        coarse, step = regions, 1
+    bed, outside = np.isin(coarse, (TUMOUR, STROMA)), coarse == OUTSIDE
+    zone = np.zeros(coarse.shape, bool)
+    visible_mm = 0.0
+    if bed.any() and outside.any():
+        beyond_um = ndimage.distance_transform_edt(~bed) * um * step
+        within_um = ndimage.distance_transform_edt(~outside) * um * step
+        zone = (outside & (beyond_um <= half_um)) | (bed & (within_um <= half_um))
+        rim = outside & (beyond_um <= half_um) & (beyond_um > 0.8 * half_um)
+        visible_mm = float(rim.sum()) * (um * step) ** 2 / (0.2 * half_um) / 1000
+    places = [np.minimum(np.arange(n) // step, m - 1) for n, m in _sizes(regions, zone)]
+    return zone[np.ix_(*places)] & (regions != GLASS), visible_mm
+
+
+def _sizes(fine: NDArray[np.uint8], coarse: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    return list(zip(fine.shape, coarse.shape, strict=True))
+
+
+def _drop_small_nests(
+    nest: NDArray[np.bool_], tumour_cells: NDArray[np.uint32], min_cells: int
+) -> NDArray[np.bool_]:
+    pieces, count = ndimage.label(nest, structure=np.ones((3, 3)))
+    inside = pieces > 0
+    pairs = np.stack([pieces[inside], tumour_cells[inside]], axis=1)
+    pairs = np.unique(pairs[pairs[:, 1] > 0], axis=0)
+    cells = np.bincount(pairs[:, 0], minlength=count + 1)
+    large = cells >= min_cells
+    large[0] = False
+    return np.asarray(large[pieces])
+
+
+def _fill_small_holes(nest: NDArray[np.bool_], max_hole_px: float) -> NDArray[np.bool_]:
+    holes, count = ndimage.label(~nest)
+    sizes = np.bincount(holes.ravel(), minlength=count + 1)
+    small = sizes < max_hole_px
+    small[0] = True
+    return np.asarray(small[holes])

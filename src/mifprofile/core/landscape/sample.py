@@ -1,0 +1,163 @@
+"""Scores as rows: what they are asked of, and what the panel lets them say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mifprofile.core.capability import NESTS, Capability, capability
+from mifprofile.core.landscape.estimates import Estimate, Row, Scope
+from mifprofile.core.landscape.limits import no_population
+from mifprofile.core.landscape.regions import REGION_NAMES, TUMOUR
+from mifprofile.core.landscape.rows import asking
+from mifprofile.core.scores import adequacy
+from mifprofile.core.targets import marker_of
+from mifprofile.core.uncertainty import effective_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from mifprofile.core.scores import Status
+    from mifprofile.model import Panel
+    from mifprofile.options import LandscapeOptions
+
+LYMPHOCYTES = ("CD3", "CD8", "CD4", "FOXP3", "CD20")
+MACROPHAGES = ("CD68",)
+ADEQUACY_CODES = {"INADEQUATE": 0, "LIMITED": 1, "ADEQUATE": 2}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the scores of one sample share.
+
+    Attributes
+    ----------
+    scopes : dict
+        Region → its cells and areas.
+    regions : (h, w) uint8 array
+    um : float
+        Its pixel size, µm.
+    ungated : frozenset of str
+        Markers in which no positive population was found.
+    """
+
+    scopes: dict[str, Scope]
+    regions: NDArray[np.uint8]
+    um: float
+    ungated: frozenset[str]
+
+    @property
+    def panel(self) -> Panel:
+        """Panel of the sample."""
+        return self.scopes["tissue"].panel
+
+    @property
+    def options(self) -> LandscapeOptions:
+        """Options of the landscape."""
+        return self.scopes["tissue"].options
+
+    @property
+    def tumour(self) -> NDArray[np.bool_]:
+        """Which cells of the tissue are tumour cells."""
+        return self.scopes["tissue"].of_phenotype(self.panel.tumour or "")
+
+    @property
+    def nests(self) -> bool:
+        """Whether there is a tumour nest."""
+        return self.scopes["tumour"].area_mm2 > 0
+
+    def positive(self, scope: Scope, target: str) -> NDArray[np.bool_]:
+        """Which cells of a region are positive for a molecule."""
+        name = marker_of(target, self.panel)
+        return scope.cells[f"{name}_positive"].to_numpy(bool)
+
+    def of_lineage(self, scope: Scope, targets: Iterable[str]) -> NDArray[np.bool_]:
+        """Cells whose phenotype asks for one of some molecules; never tumour cells."""
+        markers = [marker_of(target, self.panel) for target in targets]
+        names = asking(self.panel, *(m for m in markers if m is not None))
+        chosen = scope.cells["phenotype"].isin(names).to_numpy()
+        return chosen & ~scope.of_phenotype(self.panel.tumour or "")
+
+    def sample_adequacy(self) -> tuple[str, str]:
+        """Level and reason, as of `mifprofile.core.scores.adequacy`."""
+        return adequacy(
+            self.scopes["tumour_bed"].area_mm2,
+            int(self.tumour.sum()),
+            adequate_mm2=self.options.adequate_bed_mm2,
+            limited_mm2=self.options.limited_bed_mm2,
+            min_tumour_cells=self.options.min_tumour_cells,
+        )
+
+    def on_enough_tumour(self, row: Row) -> Row:
+        """Take the value from a score that little tumour cannot carry."""
+        level, reason = self.sample_adequacy()
+        if level != "INADEQUATE" or row.status not in {"OK", "APPROX"}:
+            return row
+        return without_value(row, "LOW_AREA", reason)
+
+    def answered(self, row: Row, question: str, *targets: str) -> Row:
+        """Mark a row by what the panel and the gates can tell of a question."""
+        found = capability(self.panel, question)
+        if found.answer == "NOT_COMPUTABLE":
+            return without_value(row, "NOT_COMPUTABLE", found.reason)
+        if row.status != "OK":
+            return row
+        markers = {marker_of(target, self.panel) for target in targets}
+        blind = no_population(sorted(m for m in markers if m and m in self.ungated))
+        if blind or found.answer == "APPROX":
+            return replace(row, status="APPROX", reason=blind or found.reason)
+        return replace(row, reason=found.reason)
+
+
+def adequacy_row(sample: Sample) -> Iterator[Estimate]:
+    """Whether there is enough tumour to speak for the lesion."""
+    scope = sample.scopes["tumour_bed"]
+    row = scope.row(sample.panel.tumour or "", "adequacy", np.nan, "class")
+    found = nests_of(sample.panel)
+    if found.answer == "NOT_COMPUTABLE":
+        yield Estimate(without_value(row, "NOT_COMPUTABLE", found.reason))
+        return
+    level, reason = sample.sample_adequacy()
+    yield Estimate(
+        replace(
+            row,
+            value=ADEQUACY_CODES[level],
+            n_num=int(sample.tumour.sum()),
+            reason=f"{level}: {reason}" if reason else level,
+        )
+    )
+
+
+def nests_of(panel: Panel) -> Capability:
+    """What the panel can tell of tumour nests."""
+    return capability(panel, NESTS)
+
+
+def without_value(row: Row, status: Status, reason: str) -> Row:
+    """Row whose value could not be had."""
+    return replace(row, value=np.nan, status=status, reason=reason)
+
+
+def needs_column(row: Row, scope: Scope, column: str) -> Row:
+    """Row that cannot be computed if the cells lack a column."""
+    if column in scope.cells:
+        return row
+    return without_value(row, "NOT_COMPUTABLE", f"the cells have no {column}")
+
+
+def from_blocks(row: Row, denominators: NDArray[np.float64], least: int) -> Row:
+    """Note the blocks that a bootstrap draws from; with few it says nothing."""
+    blocks = int(effective_blocks(denominators[:, None])[0])
+    row = replace(row, n_blocks=blocks)
+    if blocks >= least or not np.isfinite(row.value):
+        return row
+    return without_value(row, "LOW_AREA", f"fewer than {least} blocks to draw from")
+
+
+def in_nest(scope: Scope) -> NDArray[np.bool_]:
+    """Which cells lie in a tumour nest."""
+    return (scope.cells["region"] == REGION_NAMES[TUMOUR]).to_numpy()

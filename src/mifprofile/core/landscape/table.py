@@ -1,0 +1,156 @@
+"""The landscape table of one sample."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mifprofile.core.landscape.estimates import (
+    COLUMNS,
+    Estimate,
+    Scope,
+    with_intervals,
+)
+from mifprofile.core.landscape.her2 import her2_rows
+from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
+from mifprofile.core.landscape.pdl1 import pdl1_rows
+from mifprofile.core.landscape.regions import (
+    GLASS,
+    MARGIN,
+    REGION_NAMES,
+    REGIONS,
+    interface_bands,
+    invasive_margin,
+    needs_tumour,
+    pixel_of_cells,
+)
+from mifprofile.core.landscape.rows import rows_of_region
+from mifprofile.core.landscape.sample import Sample, adequacy_row
+from mifprofile.core.landscape.til import immune_class_rows, til_rows
+from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from mifprofile.core.scores import Status
+    from mifprofile.model import Panel
+    from mifprofile.options import LandscapeOptions
+
+
+def landscape(
+    sample_id: str,
+    cells: pd.DataFrame,
+    regions: NDArray[np.uint8],
+    um: float,
+    panel: Panel,
+    options: LandscapeOptions,
+    ungated: frozenset[str] = frozenset(),
+) -> pd.DataFrame:
+    """Areas, counts, densities, percentages and scores by region, with intervals.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        With ``x_um``, ``y_um``, ``region``, ``phenotype`` and ``<marker>_positive``;
+        scores of areas need ``area_um2``, those of HER2 ``HER2_membrane_mean`` and
+        ``HER2_membrane_completeness``.
+    regions : (h, w) uint8 array
+        As from `region_map`.
+    um : float
+        Its pixel size, µm.
+    ungated : frozenset of str
+        Markers in which no positive population was found: what rests on them is
+        ``APPROX``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of ``landscape.csv``; see `Row`.
+    """
+    blocks = tissue_blocks(regions, um, options)
+    placed = cells.assign(block=blocks.of(cells["x_um"], cells["y_um"]))
+    placed = placed[placed["region"] != REGION_NAMES[GLASS]]
+    at = pixel_of_cells(placed, regions.shape, um)
+    zone, visible_mm = invasive_margin(regions, um, options.margin_um)
+    scopes = {}
+    for region, mask in _masks(regions, um, options, zone):
+        areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
+        scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
+    absent = _absent(scopes, visible_mm)
+    sample = Sample(scopes, regions, um, ungated)
+    rows = with_intervals(_estimates(sample, absent), blocks, options.min_blocks)
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+
+
+def tissue_blocks(
+    regions: NDArray[np.uint8], um: float, options: LandscapeOptions
+) -> Blocks:
+    """Cut the tissue into the blocks from which the intervals come."""
+    tissue = regions != GLASS
+    edge_um = block_edge_um(
+        np.count_nonzero(tissue) * um**2 / 1e6,
+        largest_um=options.block_um,
+        smallest_um=options.min_block_um,
+    )
+    return cut_blocks(tissue, um, edge_um)
+
+
+def widen(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per sample, a column per value.
+
+    Columns are ``metric__region__phenotype[__phenotype_b][__param]``.
+    """
+    keys = ["metric", "region", "phenotype", "phenotype_b", "param"]
+    names = table[keys].agg(lambda r: "__".join(k for k in r if k), axis=1)
+    wide = table.assign(name=names).pivot_table(
+        index="sample_id", columns="name", values="value", sort=False, dropna=False
+    )
+    return wide[list(dict.fromkeys(names))].rename_axis(columns=None).reset_index()
+
+
+def _masks(
+    regions: NDArray[np.uint8],
+    um: float,
+    options: LandscapeOptions,
+    zone: NDArray[np.bool_],
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Regions that tile the tissue, then overlays; one mask at a time."""
+    for name, codes in REGIONS.items():
+        yield name, np.isin(regions, codes)
+    yield from interface_bands(regions, um, options.interface_um).items()
+    yield MARGIN, zone
+
+
+def _absent(
+    scopes: dict[str, Scope], visible_mm: float
+) -> dict[str, tuple[Status, str]]:
+    """Regions that are not there, with status and reason."""
+    scope = scopes["tissue"]
+    no_tumour = no_tumour_reason(scope.panel, scopes["tumour"].area_mm2)
+    if no_tumour:
+        return {region: no_tumour for region in scopes if needs_tumour(region)}
+    least = scope.options.min_margin_mm
+    if visible_mm < least:
+        text = f"tissue around the tumour is visible on less than {least:g} mm"
+        return {MARGIN: ("LOW_AREA", text)}
+    return {}
+
+
+def _estimates(
+    sample: Sample, absent: dict[str, tuple[Status, str]]
+) -> Iterator[Estimate]:
+    """All rows, marked with what is known against them."""
+    limits = Limits.of(sample.panel, sample.ungated)
+    for region, scope in sample.scopes.items():
+        for found in rows_of_region(scope):
+            if region in absent:
+                yield Estimate(blocked(found.row, *absent[region]))
+            else:
+                yield replace(found, row=limits.apply(found.row))
+    for rows in (adequacy_row, pdl1_rows, her2_rows, til_rows, immune_class_rows):
+        yield from rows(sample)

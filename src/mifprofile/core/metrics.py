@@ -1,0 +1,244 @@
+"""The dictionary of all metrics: what each is, of what, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column ``metric`` of ``landscape.csv``, explained.
+
+    Parameters
+    ----------
+    name : str
+        As in the table.
+    title : str
+        For people.
+    formula : str
+    unit : str
+        As in the table.
+    denominator : str
+        What it is a share of, or is divided by.
+    edge_cases : str
+        When the value is missing or not to be trusted.
+    source : str
+        Where the definition comes from.
+    """
+
+    name: str
+    title: str
+    formula: str
+    unit: str
+    denominator: str = ""
+    edge_cases: str = ""
+    source: str = ""
+
+
+_TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: LOW_N"
+_SAMPLE = f"{_TUMOUR}; tumour bed below landscape.limited_bed_mm2: LOW_AREA"
+_LEVELS = f"no landscape.her2_levels: NOT_COMPUTABLE; {_SAMPLE}"
+_DRAWN = "share of bootstrap draws of blocks"
+
+_LISTED = (
+    Metric("area", "Area", "pixels of the region × area of a pixel", "mm2"),
+    Metric("count", "Cells", "cells whose centroid lies in the region", "cells"),
+    Metric(
+        "density",
+        "Density",
+        "cells / area; blocks pooled as ratio of sums",
+        "cells/mm2",
+        "area of the region",
+        "0 if none was found; area below landscape.min_area_mm2: LOW_AREA",
+    ),
+    Metric(
+        "pct_of_cells",
+        "Share of all cells",
+        "100 · cells of the phenotype / all cells of the region",
+        "%",
+        "all cells of the region",
+        "no cell: LOW_N without value; fewer than landscape.min_parent_cells: LOW_N",
+    ),
+    Metric(
+        "pct_positive",
+        "Share positive for a state",
+        "100 · positive cells of the phenotype / cells of the phenotype",
+        "%",
+        "cells of the phenotype",
+        "no cell: LOW_N without value; fewer than landscape.min_parent_cells: LOW_N",
+    ),
+    Metric(
+        "ratio",
+        "CD8:FOXP3",
+        "cells whose phenotype asks for CD8+ / for FOXP3+",
+        "1",
+        "FOXP3+ cells",
+        "no FOXP3+ cell: zero_denominator, both counts kept; fewer than "
+        "landscape.min_ratio_cells of both: LOW_N",
+    ),
+    Metric(
+        "adequacy",
+        "Adequacy of the sample",
+        "0 INADEQUATE, 1 LIMITED, 2 ADEQUATE: by area of the tumour bed and number of "
+        "tumour cells",
+        "class",
+        edge_cases="no tumour phenotype in the panel: NOT_COMPUTABLE",
+        source="PMC9684353 (1.65 mm2), PMC7265767 (100 tumour cells)",
+    ),
+    Metric(
+        "pdl1_tps",
+        "PD-L1 TPS",
+        "100 · PD-L1+ tumour cells / tumour cells",
+        "%",
+        "tumour cells of the tissue",
+        _SAMPLE,
+        "PMC7265767",
+    ),
+    Metric(
+        "pdl1_cps",
+        "PD-L1 CPS",
+        "min(100, 100 · (PD-L1+ tumour cells + PD-L1+ lymphocytes and macrophages in "
+        "nests or within_um of one) / tumour cells)",
+        "1",
+        "tumour cells of the tissue",
+        f"no nest: NO_TUMOUR; no CD3 and CD68 in the panel: APPROX, any cell that is "
+        f"no tumour cell; {_SAMPLE}",
+        "PMC7265767; the distance stands for the pathologist's 20x field",
+    ),
+    Metric(
+        "pdl1_ic",
+        "PD-L1 IC",
+        "100 · summed area of PD-L1+ immune cells in the tumour bed / its area",
+        "%",
+        "area of the tumour bed",
+        "no nest: NO_TUMOUR; fewer than landscape.min_tumour_cells_ic: LOW_N; no "
+        "area_um2: NOT_COMPUTABLE",
+        "PMC7265767; area of cells, not of stained pixels",
+    ),
+    *(
+        Metric(
+            f"pdl1_{score}_probability",
+            f"Probability that PD-L1 {score.upper()} reaches the cut",
+            f"{_DRAWN} in which {score.upper()} is at least the cut",
+            "1",
+            "draws",
+            "as the score; fewer than landscape.min_blocks blocks: LOW_AREA",
+        )
+        for score in ("tps", "cps", "ic")
+    ),
+    Metric(
+        "her2_h_score",
+        "HER2 H-score",
+        "1 · %1+ + 2 · %2+ + 3 · %3+ of tumour cells, 0 to 300",
+        "1",
+        "tumour cells of the tissue",
+        f"no PanCK: APPROX, over HER2-called cells alone; {_LEVELS}",
+        "phenoptrReports R/positivity.R, without its rounding",
+    ),
+    Metric(
+        "her2_pct_bin",
+        "Tumour cells by bin of HER2",
+        "100 · tumour cells whose membrane mean lies in the bin / tumour cells",
+        "%",
+        "tumour cells of the tissue",
+        _LEVELS,
+    ),
+    Metric(
+        "her2_pct_pos",
+        "HER2+ tumour cells",
+        "100 · tumour cells of 2+ and 3+ / tumour cells; by the gate without levels",
+        "%",
+        "tumour cells of the tissue",
+        f"tumour called by HER2: NOT_COMPUTABLE; by the gate: APPROX; {_SAMPLE}",
+    ),
+    Metric(
+        "her2_pct_complete",
+        "Tumour cells with a complete HER2 membrane",
+        "100 · tumour cells of 1+ or more stained on landscape.her2_complete of their "
+        "outline / tumour cells",
+        "%",
+        "tumour cells of the tissue",
+        f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
+    ),
+    Metric(
+        "her2_class",
+        "Analogue of the ASCO/CAP class",
+        "3: complete 3+ in > 10 %; else 2: complete in > 10 % or any complete 3+; else "
+        "1: incomplete in > 10 %; else 0",
+        "class",
+        "tumour cells of the tissue",
+        f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
+        "10.1200/JCO.22.02864; no ISH, 0 and 1 not told apart without controls",
+    ),
+    Metric(
+        "her2_block_cv",
+        "Heterogeneity of HER2",
+        "SD / mean of H over blocks with landscape.min_parent_cells tumour cells",
+        "1",
+        "blocks",
+        f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
+    ),
+    Metric(
+        "her2_pct_blocks_low",
+        "Blocks that are HER2-low",
+        "100 · blocks of class 1 or 2 / blocks with landscape.min_parent_cells tumour "
+        "cells",
+        "%",
+        "blocks",
+        f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
+    ),
+    Metric(
+        "stil_area_pct",
+        "Stromal TILs by area",
+        "100 · summed area of lymphocytes in stroma / area of stroma",
+        "%",
+        "area of the stroma",
+        "no nest: NO_TUMOUR; without CD3 and CD20: APPROX, a lower bound; no area_um2: "
+        "NOT_COMPUTABLE",
+        "PMC6267863; the only one to compare with a pathologist's sTIL",
+    ),
+    Metric(
+        "til_cell_pct",
+        "Stromal TILs by number",
+        "100 · lymphocytes in stroma / cells in stroma",
+        "%",
+        "cells of the stroma",
+        "as stil_area_pct; not to be compared with a pathologist's sTIL",
+    ),
+    Metric(
+        "itil_density",
+        "Intratumoral TILs",
+        "lymphocytes in nests / area of nests",
+        "cells/mm2",
+        "area of the nests",
+        "as stil_area_pct",
+    ),
+    Metric(
+        "immune_class",
+        "Immune class",
+        "2 inflamed: CD8 in nests ≥ landscape.inflamed_per_mm2; else 1 excluded: CD8 "
+        "in stroma ≥ landscape.excluded_per_mm2; else 0 desert",
+        "class",
+        edge_cases="no class has a probability of 0.7: LOW_N, indeterminate; fewer "
+        "than landscape.min_blocks blocks: LOW_AREA",
+        source="10.1038/s41374-021-00653-y; its cuts are placeholders to calibrate",
+    ),
+    Metric(
+        "immune_class_probability",
+        "Probability of an immune class",
+        f"{_DRAWN} that fall into the class",
+        "1",
+        "draws",
+        "fewer than landscape.min_blocks blocks: LOW_AREA",
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _LISTED}
+
+
+def dictionary() -> pd.DataFrame:
+    """All metrics, a row each; the columns are the fields of `Metric`."""
+    names = [field.name for field in fields(Metric)]
+    return pd.DataFrame([asdict(metric) for metric in METRICS.values()], columns=names)
