@@ -10,7 +10,6 @@ import pandas as pd
 from scipy import ndimage
 
 from mifprofile.core.capability import NESTS, TREGS, Capability, capability
-from mifprofile.core.phenotype import OTHER
 from mifprofile.core.quality import close_mask
 from mifprofile.core.targets import marker_of
 
@@ -26,6 +25,8 @@ Status = Literal[
     "OK", "LOW_N", "LOW_AREA", "NO_TUMOUR", "NOT_COMPUTABLE", "APPROX", "QC_FAIL"
 ]
 ALL = "all"
+# Rows of a lineage with its subsets, which the rows of its phenotypes have already.
+LINEAGE = "lineage"
 GLASS, TUMOUR, STROMA, OUTSIDE = range(4)
 REGION_NAMES = ("glass", "tumour", "stroma", "outside")
 # What is reported: whole tissue, then the regions that tile it.
@@ -140,7 +141,8 @@ def landscape(
     Parameters
     ----------
     cells : pandas.DataFrame
-        With ``region``, ``phenotype`` and ``<marker>_positive``.
+        With ``region``, ``phenotype``, ``<marker>_positive``, and ``lineage`` if the
+        panel divides one into subsets.
     regions : (h, w) uint8 array
         As from `region_map`.
     um : float
@@ -170,6 +172,12 @@ def landscape(
             for row in _rows(scope)
         ]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+
+
+def lineage_labels(panel: Panel) -> dict[str, str]:
+    """Names under which lineages are reported with all their subsets → lineage."""
+    names = dict.fromkeys(p.lineage for p in panel.populations)
+    return {f"{n} (all)": n for n in names if len(panel.within(n)) > 1}
 
 
 def widen(table: pd.DataFrame) -> pd.DataFrame:
@@ -209,20 +217,29 @@ class _Scope:
         """Cells of one phenotype, or all of them."""
         if name == ALL:
             return self.cells
+        lineage = lineage_labels(self.panel).get(name)
+        if lineage is not None:
+            return self.cells[self.cells["lineage"] == lineage]
         return self.cells[self.cells["phenotype"] == name]
 
 
 def _rows(scope: _Scope) -> Iterator[Row]:
     yield scope.row("", "area", scope.area_mm2, "mm2")
-    for name in (ALL, *scope.panel.phenotypes, OTHER):
-        count = len(scope.phenotype_cells(name))
-        yield replace(scope.row(name, "count", count, "cells"), n_num=count)
-        yield _density(scope, name, count)
-        if name != ALL:
-            yield _percent(scope, name, "", "pct_of_cells", count, len(scope.cells))
-        for state in scope.panel.states:
-            yield _state_percent(scope, name, state)
+    for name in (ALL, *scope.panel.categories):
+        yield from _rows_of(scope, name)
+    for label in lineage_labels(scope.panel):
+        yield from (replace(row, param=LINEAGE) for row in _rows_of(scope, label))
     yield _ratio(scope)
+
+
+def _rows_of(scope: _Scope, name: str) -> Iterator[Row]:
+    count = len(scope.phenotype_cells(name))
+    yield replace(scope.row(name, "count", count, "cells"), n_num=count)
+    yield _density(scope, name, count)
+    if name != ALL:
+        yield _percent(scope, name, "", "pct_of_cells", count, len(scope.cells))
+    for state in scope.panel.states:
+        yield _state_percent(scope, name, state)
 
 
 def _density(scope: _Scope, name: str, count: int) -> Row:
@@ -306,8 +323,9 @@ def _blocked(row: Row, status: Status, reason: str) -> Row:
 def _approximate(row: Row, panel: Panel, ungated: frozenset[str]) -> Row:
     """Mark a row that counts cells positive for a marker without a gate."""
     asked = {row.phenotype.removesuffix("+"), row.phenotype_b.removesuffix("+")}
-    if row.phenotype in panel.phenotypes:
-        asked |= {m for m, sign in panel.rules[row.phenotype].signs if sign}
+    rule = panel.rules.get(lineage_labels(panel).get(row.phenotype, row.phenotype))
+    if rule is not None:
+        asked |= {m for m, sign in rule.signs if sign}
     blind = sorted(asked & ungated)
     if not blind or row.status != "OK":
         return row

@@ -55,6 +55,11 @@ class Results:
         return self.folder / "measurements.parquet"
 
     @property
+    def contacts(self) -> Path:
+        """Pairs of cells that touch."""
+        return self.folder / "contacts.parquet"
+
+    @property
     def phenotypes(self) -> Path:
         """Positivity and phenotype per cell."""
         return self.folder / "phenotypes.parquet"

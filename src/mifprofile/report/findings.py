@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from mifprofile.model import PLAUSIBLE_UM, Rule
 from mifprofile.report.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from mifprofile.model import Panel
     from mifprofile.report.content import ReportContent
@@ -117,8 +117,17 @@ def _about_combinations(content: ReportContent) -> Iterator[Finding]:
             yield Finding(
                 verdict.word,
                 f"{text}: {number(rate)} % of {number(of)} cells, above the limit of "
-                f"{number(limit)} %; look for spillover or a gate set too low.",
+                f"{number(limit)} %; {_cause(row)}.",
             )
+
+
+def _cause(row: dict[Hashable, Any]) -> str:
+    if not row["reading"]:
+        return "look for spill-over or a gate set too low"
+    return (
+        f"{number(row['touching_percent'])} % of them touch an opposite cell, "
+        f"{number(row['expected_percent'])} % would by chance: {row['reading']}"
+    )
 
 
 def _about_antibodies(content: ReportContent) -> Iterator[Finding]:
