@@ -348,30 +348,29 @@ def _populations(
 ) -> Iterator[Population]:
     """Walk the hierarchy, subsets before what they divide; raises UsageError."""
     for name, phenotype in phenotypes.items():
-        rule, parents = Rule.parse(phenotype.rule, markers), ()
-        if above is not None:
-            _check_subset(name, rule, above)
-            rule, parents = rule.within(above.rule), (*above.parents, above.name)
-        here = Population(name, rule, parents)
+        here = Population(name, Rule.parse(phenotype.rule, markers))
+        here = here if above is None else _subset(here, above)
         yield from _populations(phenotype.subsets, markers, here)
         yield here
 
 
-def _check_subset(name: str, own: Rule, above: Population) -> None:
-    """Refuse a subset that no cell of its parent fits, or that all of them fit."""
-    contrary = [(m, s) for m, s in own.signs if (m, not s) in above.rule.signs]
+def _subset(own: Population, above: Population) -> Population:
+    """Put a subset below its parent, unless no cell or every cell of that fits it."""
+    name, rule = own.name, own.rule
+    contrary = [(m, s) for m, s in rule.signs if (m, not s) in above.rule.signs]
     if contrary:
         raise UsageError(
             f"subset {name!r} can never match: it asks for {_spell(contrary)}, but "
             f"every {above.name!r} ({above.rule.text}) is "
             f"{_spell((m, not s) for m, s in contrary)}"
         )
-    if set(own.signs) <= set(above.rule.signs):
+    if set(rule.signs) <= set(above.rule.signs):
         raise UsageError(
-            f"subset {name!r} ({own.text}) asks for no more than {above.name!r} "
+            f"subset {name!r} ({rule.text}) asks for no more than {above.name!r} "
             f"({above.rule.text}), so all of its cells would be {name!r}; "
             "add what sets it apart"
         )
+    return Population(name, rule.within(above.rule), (*above.parents, above.name))
 
 
 def _check_names(names: list[str]) -> None:

@@ -149,7 +149,11 @@ def _tables(
     in_a, in_b = (calls[f"{m}_positive"].to_numpy(bool) for m in (a, b))
     only_a, only_b = in_a & ~in_b, in_b & ~in_a
     conflict = matches(calls, rule).to_numpy()
-    own_a = _ranks_higher(levels[[a, b]].to_numpy(float), only_a, only_b)
+    ranks = [
+        _rank(levels[marker].to_numpy(float), only)
+        for marker, only in ((a, only_a), (b, only_b))
+    ]
+    own_a = ranks[0] >= ranks[1]
     pairs = _touching_rows(calls["cell_id"], contacts)
     return [
         _table(conflict & own_a, only_a, _touches(only_b, *pairs)),
@@ -157,15 +161,11 @@ def _tables(
     ]
 
 
-def _ranks_higher(
-    levels: NDArray[np.float64], one: NDArray[np.bool_], other: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Whether a cell's first level ranks higher than its second, among their own."""
-    first, second = (
-        np.searchsorted(np.sort(levels[mine, i]), levels[:, i]) / max(mine.sum(), 1)
-        for i, mine in enumerate((one, other))
-    )
-    return np.asarray(first >= second)
+def _rank(levels: NDArray[np.float64], among: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of some cells with a lower level; 1 if there are none to be compared."""
+    if not among.any():
+        return np.ones(levels.size)
+    return np.searchsorted(np.sort(levels[among]), levels) / among.sum()
 
 
 def _touching_rows(
