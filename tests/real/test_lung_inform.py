@@ -1,6 +1,6 @@
 """One field analysed by inForm: its own levels under a gate table of ours.
 
-inForm's phenotypes were made by a trained classifier, and no threshold on a marker's mean
+inForm's phenotypes were made by a trained classifier; no threshold on a marker's mean
 gives them back (last test). Two things can be recomputed exactly: from the means and a
 gate table, positivity, phenotypes and shares; and from inForm's phenotypes, its own
 summary and the PD-L1 share of each.
