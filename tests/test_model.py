@@ -148,9 +148,10 @@ def test_subsets_may_have_subsets():
         ({"X": "CD8+/CD8-"}, "asked to be"),
         ({"tumour": "CD8+"}, "'tumour' is named twice"),
         ({"uncertain": "CD8+"}, "reserved"),
-        ({"A": "CD8+", "B": "CD4+/CD8+"}, "'B' is never reached.*'A'"),
+        ({"A": "CD8+", "B": "CD4+/CD8+"}, "'B' is never reached.*'A'.*move 'B' up"),
         ({"A": "CD8+", "B": "CD8-", "C": "CD4+"}, "'C' is never reached.*'A'.*'B'"),
         ({"A": {"subsets": {}}}, "rule"),
+        ({"A": 3}, "3 is no rule"),
         ({"A": {"rule": "CD8+", "subset": {}}}, "subset"),
     ],
 )

@@ -185,7 +185,11 @@ class Phenotype(_Frozen):
     @model_validator(mode="before")
     @classmethod
     def _from_rule(cls, content: Any) -> Any:
-        return {"rule": content} if isinstance(content, str) else content
+        if isinstance(content, str):
+            return {"rule": content}
+        if not isinstance(content, dict | Phenotype):
+            raise UsageError(f"{content!r} is no rule; write one as in CD3+/CD8-")
+        return content
 
     @model_serializer(mode="wrap")
     def _to_rule(self, serialise: SerializerFunctionWrapHandler) -> Any:
@@ -387,7 +391,7 @@ def _check_names(names: list[str]) -> None:
 
 def _check_reached(populations: Sequence[Population]) -> None:
     """Raise UsageError for a phenotype whose cells all fit earlier ones."""
-    # The higher level first: what hides a phenotype hides its subsets too.
+    # Higher levels first: what hides a phenotype hides its subsets too.
     for i, here in sorted(enumerate(populations), key=lambda p: len(p[1].parents)):
         earlier = [
             p
@@ -410,10 +414,13 @@ def _escapes(signs: Mapping[str, bool], earlier: Sequence[Rule]) -> bool:
 
 def _never_reached(here: Population, earlier: Sequence[Population]) -> str:
     wide = [p for p in earlier if set(p.rule.signs) <= set(here.rule.signs)]
-    names = " or ".join(f"{p.name!r} ({p.rule.text})" for p in wide[:1] or earlier)
+    hiding = wide[:1] or earlier
+    names = " or ".join(f"{p.name!r} ({p.rule.text})" for p in hiding)
+    branch = (*here.parents, here.name)
+    below = next(name for name in branch if name not in hiding[0].parents)
     return (
         f"phenotype {here.name!r} is never reached: every cell that fits "
-        f"{here.rule.text} fits {names} before; move {here.lineage!r} up"
+        f"{here.rule.text} fits {names} before; move {below!r} up"
     )
 
 

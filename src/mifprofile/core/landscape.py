@@ -176,8 +176,7 @@ def landscape(
 
 def lineage_labels(panel: Panel) -> dict[str, str]:
     """Names under which lineages are reported with all their subsets → lineage."""
-    names = dict.fromkeys(p.lineage for p in panel.populations)
-    return {f"{n} (all)": n for n in names if len(panel.within(n)) > 1}
+    return {f"{p.lineage} (all)": p.lineage for p in panel.populations if p.parents}
 
 
 def widen(table: pd.DataFrame) -> pd.DataFrame:

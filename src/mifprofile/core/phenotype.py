@@ -177,8 +177,8 @@ def call_cells(
     return pd.concat(
         [
             positive,
-            _unless_uncertain(best, of_phenotype, min_confidence),
-            _unless_uncertain(lineage_of(best, panel), of_lineage, min_confidence),
+            best.mask(of_phenotype < min_confidence, UNCERTAIN),
+            lineage_of(best, panel).mask(of_lineage < min_confidence, UNCERTAIN),
             best.rename("phenotype_best"),
             of_phenotype,
             call_conflicts(positive, panel),
@@ -201,10 +201,6 @@ def lineage_of(phenotypes: pd.Series, panel: Panel) -> pd.Series:
     names = list(dict.fromkeys(panel.lineages.values()))
     kind = pd.CategoricalDtype(names)
     return phenotypes.astype(object).map(panel.lineages).astype(kind).rename("lineage")
-
-
-def _unless_uncertain(names: pd.Series, sure: pd.Series, least: float) -> pd.Series:
-    return names.mask(sure < least, UNCERTAIN)
 
 
 def call_conflicts(positive: pd.DataFrame, panel: Panel) -> pd.Series:
@@ -246,7 +242,8 @@ def confidence(
 
     It is as sure as the weakest of the calls that decide: of the markers of which one
     alone, were its call the other way round, would change the cell's name. Markers that
-    no rule asks for decide nothing.
+    no rule asks for decide nothing. A name that only two wrong calls at once would
+    change counts as sure, though of cells at both gates one in four is wrong.
 
     Parameters
     ----------

@@ -28,15 +28,11 @@ def phenotype(job: Job) -> dict[str, Any]:
     calls.insert(0, "cell_id", table["cell_id"])
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
+    counts = calls["phenotype"].value_counts(sort=False)
     return {
-        "cells": _counts(calls["phenotype"]),
-        "lineages": _counts(calls["lineage"]),
+        "cells": {str(k): int(v) for k, v in counts.items()},
         "impossible": _impossible(job, calls, levels),
     }
-
-
-def _counts(names: pd.Series) -> dict[str, int]:
-    return {str(k): int(v) for k, v in names.value_counts(sort=False).items()}
 
 
 def _impossible(
