@@ -12,7 +12,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import breast, demo, speed, uncertainty, whole_slide
+from benchmarks import breast, demo, phenotypes, speed, uncertainty, whole_slide
 
 HERE = Path(__file__).parent
 PACKAGES = (
@@ -35,6 +35,7 @@ def main() -> None:
         parts = [_machine(), demo.figures(Path(folder) / "demo"), speed.figures(data)]
         if (data / "breast_b09").is_dir():
             parts.insert(2, breast.figures(data / "breast_b09", Path(folder) / "b09"))
+        parts.insert(2, phenotypes.figures())
         parts += [
             uncertainty.figures(),
             whole_slide.peer_figures(Path(folder) / "peer"),

@@ -5,21 +5,31 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from mifprofile.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import dask.array as da
 
 Compartment = Literal["nucleus", "cytoplasm", "membrane", "cell"]
 COMPARTMENTS: tuple[Compartment, ...] = ("nucleus", "cytoplasm", "membrane", "cell")
 Statistic = Literal["mean", "p50", "p95", "positive_fraction", "nc_ratio"]
+# Answers beside the panel's phenotypes: no rule fits, and too near a gate to tell.
+OTHER, UNCERTAIN = "other", "uncertain"
+RESERVED = ("all", OTHER, UNCERTAIN)
 
 PLAUSIBLE_UM = (0.15, 1.1)
 MAX_ANISOTROPY = 0.01
@@ -164,6 +174,61 @@ class Rule:
             )
         return cls(text, signs)
 
+    def within(self, parent: Rule) -> Rule:
+        """Rule for a subset: the signs of the parent's rule, then its own."""
+        signs = dict.fromkeys((*parent.signs, *self.signs))
+        return Rule(_spell(signs), tuple(signs))
+
+    def excludes(self, other: Rule) -> bool:
+        """Whether no cell can fit both."""
+        return any((name, not sign) in self.signs for name, sign in other.signs)
+
+
+class Phenotype(_Frozen):
+    """A phenotype's rule, and the subsets into which its cells are divided.
+
+    A rule alone, as in ``CD3+/CD8-``, is a phenotype without subsets.
+    """
+
+    rule: str
+    subsets: dict[str, Phenotype] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_rule(cls, content: Any) -> Any:
+        if isinstance(content, str):
+            return {"rule": content}
+        if not isinstance(content, dict | Phenotype):
+            raise UsageError(f"{content!r} is no rule; write one as in CD3+/CD8-")
+        return content
+
+    @model_serializer(mode="wrap")
+    def _to_rule(self, serialise: SerializerFunctionWrapHandler) -> Any:
+        return serialise(self) if self.subsets else self.rule
+
+
+@dataclass(frozen=True)
+class Population:
+    """A phenotype in its place in the hierarchy.
+
+    Attributes
+    ----------
+    name : str
+    rule : Rule
+        All that is asked of its cells: its parents' signs and its own.
+    parents : tuple of str
+        The phenotypes that it is a subset of, the lineage first.
+    """
+
+    name: str
+    rule: Rule
+    parents: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> str:
+        """The phenotype at the top of its branch, which may be itself."""
+        return (*self.parents, self.name)[0]
+
 
 class Panel(_Frozen):
     """What was stained, where it is read and what it means.
@@ -177,7 +242,7 @@ class Panel(_Frozen):
     nucleus: str
     membrane: tuple[str, ...] = ()
     markers: dict[str, Marker]
-    phenotypes: dict[str, str]
+    phenotypes: dict[str, Phenotype]
     states: tuple[str, ...] = ()
     tumour: str | None = None
     impossible: tuple[str, ...] = ()
@@ -185,41 +250,59 @@ class Panel(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        rules = (*self.phenotypes.values(), *self.impossible)
-        for text in rules:
+        for text in self.impossible:
             Rule.parse(text, self.markers)
-        self._reachable()
+        names = [population.name for population in self.populations]
+        _check_names(names)
+        _check_reached(self.populations)
         for state in self.states:
             _known(state, self.markers, "states")
         if self.tumour is not None:
-            _known(self.tumour, self.phenotypes, "tumour")
-        if "other" in self.phenotypes:
-            raise UsageError(
-                "phenotype 'other' is reserved for cells that no rule fits"
-            )
+            _known(self.tumour, names, "tumour")
         return self
 
-    def _reachable(self) -> None:
-        """Raise UsageError for a phenotype whose cells all fit an earlier one."""
-        rules = self.rules
-        for (first, wide), (name, rule) in combinations(rules.items(), 2):
-            if set(wide.signs) <= set(rule.signs):
-                raise UsageError(
-                    f"phenotype {name!r} is never reached: every cell that fits "
-                    f"{rule.text} fits {first!r} ({wide.text}) before; move it up"
-                )
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """Every phenotype in order of precedence: subsets before what they divide."""
+        return tuple(_populations(self.phenotypes, self.markers))
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """Phenotype name to its whole rule, in order of precedence."""
+        return {p.name: p.rule for p in self.populations}
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """All that a cell can be called: the phenotypes, then other and uncertain."""
+        return (*self.rules, OTHER, UNCERTAIN)
+
+    @property
+    def lineages(self) -> dict[str, str]:
+        """Lineage of all that a cell can be called; other and uncertain are one."""
+        found = {p.name: p.lineage for p in self.populations}
+        return found | {OTHER: OTHER, UNCERTAIN: UNCERTAIN}
+
+    def within(self, phenotype: str) -> tuple[str, ...]:
+        """Name of a phenotype and of all its subsets."""
+        found = self.populations
+        return tuple(p.name for p in found if phenotype in (p.name, *p.parents))
 
     @property
     def overlaps(self) -> tuple[tuple[str, str], ...]:
         """Pairs of phenotypes that one cell may fit; the first of a pair wins.
 
-        A phenotype that is the rest of an earlier one is meant so, and left out.
+        A phenotype that is the rest of an earlier one is meant so, and left out; so
+        are subsets of what is named already.
         """
+        by_parents: dict[tuple[str, ...], list[Population]] = {}
+        for population in self.populations:
+            by_parents.setdefault(population.parents, []).append(population)
         return tuple(
-            (first, second)
-            for (first, one), (second, other) in combinations(self.rules.items(), 2)
-            if not set(other.signs) <= set(one.signs)
-            and not any((name, not sign) in one.signs for name, sign in other.signs)
+            (one.name, other.name)
+            for siblings in by_parents.values()
+            for one, other in combinations(siblings, 2)
+            if not set(other.rule.signs) <= set(one.rule.signs)
+            and not one.rule.excludes(other.rule)
         )
 
     @property
@@ -237,11 +320,6 @@ class Panel(_Frozen):
         """Percentiles that some marker is read by."""
         statistics = {marker.statistic for marker in self.markers.values()}
         return {int(s[1:]) for s in statistics if s in ("p50", "p95")}
-
-    @property
-    def rules(self) -> dict[str, Rule]:
-        """Phenotype name to parsed rule, in order of precedence."""
-        return {k: Rule.parse(v, self.markers) for k, v in self.phenotypes.items()}
 
     @property
     def impossible_rules(self) -> tuple[Rule, ...]:
@@ -288,6 +366,89 @@ def _parse_sign(term: str, text: str, markers: tuple[str, ...]) -> tuple[str, bo
         )
     _known(match[1], markers, f"rule {text!r}")
     return match[1], match[2] == "+"
+
+
+def _spell(signs: Iterable[tuple[str, bool]]) -> str:
+    return "/".join(f"{name}{'+' if sign else '-'}" for name, sign in signs)
+
+
+def _populations(
+    phenotypes: Mapping[str, Phenotype],
+    markers: Iterable[str],
+    above: Population | None = None,
+) -> Iterator[Population]:
+    """Walk the hierarchy, subsets before what they divide; raises UsageError."""
+    for name, phenotype in phenotypes.items():
+        here = Population(name, Rule.parse(phenotype.rule, markers))
+        here = here if above is None else _subset(here, above)
+        yield from _populations(phenotype.subsets, markers, here)
+        yield here
+
+
+def _subset(own: Population, above: Population) -> Population:
+    """Put a subset below its parent, unless no cell or every cell of that fits it."""
+    name, rule = own.name, own.rule
+    contrary = [(m, s) for m, s in rule.signs if (m, not s) in above.rule.signs]
+    if contrary:
+        raise UsageError(
+            f"subset {name!r} can never match: it asks for {_spell(contrary)}, but "
+            f"every {above.name!r} ({above.rule.text}) is "
+            f"{_spell((m, not s) for m, s in contrary)}"
+        )
+    if set(rule.signs) <= set(above.rule.signs):
+        raise UsageError(
+            f"subset {name!r} ({rule.text}) asks for no more than {above.name!r} "
+            f"({above.rule.text}), so all of its cells would be {name!r}; "
+            "add what sets it apart"
+        )
+    return Population(name, rule.within(above.rule), (*above.parents, above.name))
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse a reserved name, or one that is given twice."""
+    for name in RESERVED:
+        if name in names:
+            raise UsageError(
+                f"phenotype {name!r}: the name is reserved; choose another"
+            )
+    for one, other in pairwise(sorted(names)):
+        if one == other:
+            raise UsageError(f"phenotype {one!r} is named twice; names must differ")
+
+
+def _check_reached(populations: Sequence[Population]) -> None:
+    """Raise UsageError for a phenotype whose cells all fit earlier ones."""
+    # Higher levels first: what hides a phenotype hides its subsets too.
+    for i, here in sorted(enumerate(populations), key=lambda p: len(p[1].parents)):
+        earlier = [
+            p
+            for p in populations[:i]
+            if here.name not in p.parents and not p.rule.excludes(here.rule)
+        ]
+        if not _escapes(dict(here.rule.signs), [p.rule for p in earlier]):
+            raise UsageError(_never_reached(here, earlier))
+
+
+def _escapes(signs: Mapping[str, bool], earlier: Sequence[Rule]) -> bool:
+    """Whether some cell with these signs fits none of the earlier rules."""
+    fitting = (r for r in earlier if all(signs.get(m, s) == s for m, s in r.signs))
+    rule = next(fitting, None)
+    if rule is None:
+        return True
+    free = [(m, s) for m, s in rule.signs if m not in signs]
+    return any(_escapes({**signs, m: not s}, earlier) for m, s in free)
+
+
+def _never_reached(here: Population, earlier: Sequence[Population]) -> str:
+    wide = [p for p in earlier if set(p.rule.signs) <= set(here.rule.signs)]
+    hiding = wide[:1] or earlier
+    names = " or ".join(f"{p.name!r} ({p.rule.text})" for p in hiding)
+    branch = (*here.parents, here.name)
+    below = next(name for name in branch if name not in hiding[0].parents)
+    return (
+        f"phenotype {here.name!r} is never reached: every cell that fits "
+        f"{here.rule.text} fits {names} before; move {below!r} up"
+    )
 
 
 def _known(name: str, names: Iterable[str], where: str) -> None:

@@ -137,6 +137,9 @@ class PhenotypeOptions(StageOptions):
     max_share: Share = Field(
         0.95, description="A positive population larger than this is not believed."
     )
+    min_confidence: Annotated[float, Field(ge=0.5, le=1)] = Field(
+        0.6, description="Cells less sure than this are 'uncertain'; 0.5: none is."
+    )
     seed: int = 0
 
 

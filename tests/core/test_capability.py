@@ -130,3 +130,12 @@ def test_a_way_out_is_named():
         therapies=["avelumab"],
     )
     assert "free of it: SP142, E1L3N, SP263" in traps(asked)[0].text
+
+
+@pytest.mark.parametrize(("states", "expected"), [(["HER2"], 1), (["PD-L1"], 0)])
+def test_a_state_that_defines_a_phenotype_is_a_trap(states, expected):
+    found = [t for t in traps(panel(CORE, states=states)) if t.code == "state_in_rule"]
+    assert len(found) == expected
+    assert all(
+        "HER2 is a state and also in the rule of tumour" in t.text for t in found
+    )

@@ -31,6 +31,12 @@ PANEL = Panel.model_validate(
         "tumour": "tumour",
     }
 )
+
+
+def panel_with(**changes):
+    return Panel.model_validate(PANEL.model_dump() | changes)
+
+
 # Blocks small enough for intervals on 1 mm².
 OPTIONS = LandscapeOptions(
     nest_min_cells=2, bed_close_um=20, block_um=125, min_block_um=100
@@ -133,9 +139,7 @@ def test_ratio_and_zero_denominator(table):
 
 def test_a_panel_without_foxp3_cannot_compute_the_ratio(regions):
     markers = {k: v for k, v in PANEL.markers.items() if k != "FOXP3"}
-    panel = PANEL.model_copy(
-        update={"markers": markers, "phenotypes": {"tumour": "CK+/CD8-"}}
-    )
+    panel = panel_with(markers=markers, phenotypes={"tumour": "CK+/CD8-"})
     table = landscape("s", cells_of({}), regions, 10.0, panel, OPTIONS)
     row = value(table, "ratio", "tissue", "CD8+", "FOXP3+")
     assert (row.status, row.reason) == ("NOT_COMPUTABLE", "the panel has no FOXP3")
@@ -217,16 +221,10 @@ def test_what_rests_on_a_marker_without_gate_is_marked(regions):
 
 
 def test_what_her2_alone_tells_is_approximate(regions):
-    core = PANEL.model_copy(
-        update={
-            "markers": PANEL.markers | {"HER2": PANEL.markers["CK"]},
-            "phenotypes": PANEL.phenotypes | {"tumour": "HER2+/CD8-"},
-        }
-    )
-    without_ck = {n: m for n, m in core.markers.items() if n != "CK"}
-    core = core.model_copy(
-        update={"markers": without_ck, "phenotypes": core.phenotypes | {"CTL": "CD8+"}}
-    )
+    markers = PANEL.model_dump()["markers"]
+    markers["HER2"] = markers.pop("CK")
+    phenotypes = {"tumour": "HER2+/CD8-", "CTL": "CD8+", "Treg": "FOXP3+/CD8-"}
+    core = panel_with(markers=markers, phenotypes=phenotypes)
     cells = cells_of({("stroma", "CTL"): 300, ("stroma", "Treg"): 100})
     table = landscape("s1", cells, regions, 10.0, core, OPTIONS)
     nest = value(table, "density", "tumour", "CTL")
@@ -237,3 +235,27 @@ def test_what_her2_alone_tells_is_approximate(regions):
     assert "tumour cells may be among them" in treg.reason
     assert value(table, "ratio", "tissue", "CD8+", "FOXP3+").status == "APPROX"
     assert value(table, "density", "tissue", "CTL").status == "OK"
+
+
+def test_a_lineage_is_reported_with_its_subsets(regions):
+    t_cells = {"rule": "CK-", "subsets": {"CTL": "CD8+", "Treg": "FOXP3+/CD8-"}}
+    panel = panel_with(phenotypes={"tumour": "CK+", "T cell": t_cells})
+    counts = {"tumour": 100, "CTL": 60, "Treg": 20, "T cell": 10, "uncertain": 5}
+    cells = cells_of({("stroma", name): n for name, n in counts.items()})
+    # One of the uncertain cells is surely a T cell, but no one knows which.
+    cells["lineage"] = cells["phenotype"].map(panel.lineages)
+    cells.loc[cells.index[-1], "lineage"] = "T cell"
+    table = landscape("s1", cells, regions, 10.0, panel, OPTIONS)
+    row = value(table, "density", "stroma", "T cell (all)")
+    assert (row.n_num, row.param) == (91, "lineage")
+    assert value(table, "count", "stroma", "T cell").value == 10
+    every = table[(table["metric"] == "count") & (table["region"] == "stroma")]
+    parts = every[(every["phenotype"] != "all") & (every["param"] != "lineage")]
+    assert parts["value"].sum() == len(cells)
+    assert "density__stroma__T cell (all)__lineage" in widen(table)
+
+
+def test_uncertain_cells_have_rows_of_their_own(regions):
+    cells = cells_of({("stroma", "CTL"): 60, ("stroma", "uncertain"): 40})
+    table = landscape("s1", cells, regions, 10.0, PANEL, OPTIONS)
+    assert value(table, "pct_of_cells", "stroma", "uncertain").value == 40.0

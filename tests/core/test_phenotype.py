@@ -1,16 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mifprofile.core.phenotype import (
+    call_cells,
     call_conflicts,
     call_phenotypes,
     call_positive,
-    confidence,
     fit_gate,
     gate_figures,
-    impossible_rates,
+    lineage_of,
+    marker_confidence,
     marker_levels,
+    matches,
 )
 from mifprofile.model import Panel
 
@@ -104,26 +108,14 @@ def test_phenotypes_and_conflicts():
     assert call_conflicts(POSITIVE, PANEL).tolist() == [False, False, False, True]
 
 
+def with_phenotypes(panel, phenotypes):
+    return Panel.model_validate(panel.model_dump() | {"phenotypes": phenotypes})
+
+
 def test_the_first_rule_wins():
-    panel = PANEL.model_copy(update={"phenotypes": {"any": "CD8+", "CTL": "CD8+/CK-"}})
-    assert call_phenotypes(POSITIVE, panel).tolist() == ["any", "other", "other", "any"]
-
-
-def test_impossible_rates_name_the_rarer_marker():
-    rates = impossible_rates(POSITIVE, PANEL)
-    assert rates.to_dict("records") == [
-        {"combination": "CD8+/CK+", "cells": 1, "of": 2, "percent": 50.0}
-    ]
-
-
-def test_confidence_grows_with_the_distance_to_the_gate():
-    levels = pd.DataFrame({"CD8": [10.0, 12.0, 14.0, 25.0, 90.0], "CK": [5.0] * 5})
-    gates = {"CD8": 20.0, "CK": np.nan}
-    names = call_phenotypes(call_positive(levels, gates), PANEL)
-    sure = confidence(levels, gates, names, PANEL)
-    assert sure.between(0.5, 1).all()
-    assert sure[0] > sure[2]
-    assert sure[4] > sure[3]
+    panel = with_phenotypes(PANEL, {"T": "CD8+", "tumour": "CK+"})
+    names = call_phenotypes(POSITIVE, panel)
+    assert names.tolist() == ["T", "tumour", "other", "T"]
 
 
 def test_what_a_gate_does():
@@ -153,3 +145,123 @@ def test_no_separation_without_two_sides():
     figures = gate_figures(np.array([5.0, 6.0, 7.0]), 1.0)
     assert figures["positive_pct"] == 100
     assert np.isnan(figures["separation_sd"])
+
+
+T_CELLS = Panel.model_validate(
+    {
+        "name": "T cells",
+        "species": "human",
+        "nucleus": "DAPI",
+        "markers": {
+            name: {"channel": name, "measure": "cell"}
+            for name in ("CD3", "CD8", "FOXP3", "CK", "PD-L1")
+        },
+        "phenotypes": {
+            "tumour": "CK+/CD3-",
+            "T cell": {
+                "rule": "CD3+/CK-",
+                "subsets": {"CTL": "CD8+", "Treg": "FOXP3+/CD8-"},
+            },
+        },
+        "states": ["PD-L1"],
+    }
+)
+GATES = dict.fromkeys(T_CELLS.markers, 100.0)
+
+
+def t_cell_levels(*rows):
+    """Levels of cells above a crowd of negative ones, whose spread sets the scale."""
+    crowd = np.expm1(np.log1p(10) + np.linspace(-0.5, 0.5, 101))
+    markers = list(T_CELLS.markers)
+    negative = pd.DataFrame(dict.fromkeys(markers, crowd))
+    return pd.concat([pd.DataFrame(rows, columns=markers), negative], ignore_index=True)
+
+
+def call(*rows, gates=GATES, min_confidence=0.6):
+    levels = t_cell_levels(*rows)
+    return call_cells(levels, gates, T_CELLS, min_confidence).head(len(rows))
+
+
+def test_a_cell_has_its_most_specific_phenotype_and_its_lineage():
+    #              CD3   CD8  FOXP3   CK  PD-L1
+    calls = call(
+        [900.0, 900.0, 900.0, 10.0, 900.0],
+        [900.0, 10.00, 900.0, 10.0, 10.00],
+        [900.0, 10.00, 10.00, 10.0, 10.00],
+        [10.00, 900.0, 10.00, 10.0, 10.00],
+        [10.00, 10.00, 10.00, 900.0, 900.0],
+    )
+    names = ["CTL", "Treg", "T cell", "other", "tumour"]
+    assert calls["phenotype"].tolist() == names
+    lineages = ["T cell", "T cell", "T cell", "other", "tumour"]
+    assert calls["lineage"].tolist() == lineages
+
+
+def test_a_cell_near_a_gate_is_uncertain_and_keeps_what_it_would_be():
+    calls = call([101.0, 900.0, 10.0, 10.0, 10.0])
+    assert calls["phenotype"].tolist() == ["uncertain"]
+    assert calls["lineage"].tolist() == ["uncertain"]
+    assert calls["phenotype_best"].tolist() == ["CTL"]
+    assert 0.5 < calls["phenotype_confidence"][0] < 0.6
+
+
+def test_a_lineage_can_be_sure_where_the_subset_is_not():
+    calls = call([900.0, 101.0, 10.0, 10.0, 10.0], [900.0, 99.0, 10.0, 10.0, 10.0])
+    assert calls["phenotype"].tolist() == ["uncertain", "uncertain"]
+    assert calls["phenotype_best"].tolist() == ["CTL", "T cell"]
+    assert calls["lineage"].tolist() == ["T cell", "T cell"]
+
+
+def test_only_markers_that_decide_count():
+    # FOXP3 of a CTL and PD-L1 of any cell may lie where they will.
+    calls = call([900.0, 900.0, 101.0, 10.0, 101.0])
+    assert calls["phenotype"].tolist() == ["CTL"]
+    assert calls["phenotype_confidence"][0] > 0.99
+
+
+def test_half_sure_is_enough_if_asked_for():
+    assert not (call([101.0] * 5, min_confidence=0.5)["phenotype"] == "uncertain").any()
+
+
+def test_without_a_gate_a_cell_is_surely_negative():
+    calls = call([900.0, 101.0, 10.0, 10.0, 10.0], gates=GATES | {"CD8": np.nan})
+    assert calls["phenotype"].tolist() == ["T cell"]
+    assert calls["phenotype_confidence"][0] > 0.99
+
+
+def test_without_a_level_nothing_is_known():
+    calls = call([900.0, np.nan, 10.0, 10.0, 10.0])
+    assert calls["phenotype"].tolist() == ["uncertain"]
+    assert calls["phenotype_confidence"].tolist() == [0.5]
+
+
+def test_confidence_grows_with_the_distance_to_the_gate():
+    levels = pd.DataFrame({"CD8": [10.0, 12.0, 14.0, 25.0, 90.0]})
+    sure = marker_confidence(levels, {"CD8": 20.0})["CD8"]
+    assert sure.between(0.5, 1).all()
+    assert sure[0] > sure[1] > sure[2]
+    assert sure[4] > sure[3]
+
+
+def test_confidence_is_a_normal_probability_of_the_distance():
+    logs = np.array([-1.0, 0.0, 1.0, 2.4826])  # negative cells: MAD 1 around 0
+    sure = marker_confidence(
+        pd.DataFrame({"a": np.expm1(logs + 3)}), {"a": float(np.expm1(4.0))}
+    )
+    assert sure["a"][3] == pytest.approx(0.8413, abs=1e-4)
+
+
+def test_flat_panels_have_the_phenotype_as_lineage():
+    names = call_phenotypes(POSITIVE, PANEL)
+    assert lineage_of(names, PANEL).tolist() == names.tolist()
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1))
+def test_a_subsets_cells_fit_every_rule_above(rows):
+    columns = [f"{name}_positive" for name in T_CELLS.markers]
+    positive = pd.DataFrame(rows, columns=columns)
+    names = call_phenotypes(positive, T_CELLS)
+    for population in T_CELLS.populations:
+        mine = positive[names == population.name]
+        for above in (population.name, *population.parents):
+            assert matches(mine, T_CELLS.rules[above]).all()

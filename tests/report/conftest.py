@@ -1,7 +1,10 @@
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mifprofile.core.conflicts import Combination
 from mifprofile.core.landscape import landscape
 from mifprofile.model import Marker, Panel
 from mifprofile.options import LandscapeOptions
@@ -17,9 +20,10 @@ def panel():
         markers={
             "CD8": Marker(channel="CD8a", measure="membrane"),
             "CK": Marker(channel="CK-EPCAM", measure="cytoplasm"),
+            "PD-L1": Marker(channel="PDL1", measure="membrane"),
         },
         phenotypes={"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
-        states=("CD8",),
+        states=("PD-L1",),
         tumour="tumour",
         impossible=("CD8+/CK+",),
     )
@@ -32,7 +36,7 @@ def _landscape(panel, cells, regions):
 def _cells(names, regions):
     cells = pd.DataFrame({"phenotype": names, "region": regions})
     cells = cells.assign(x_um=55.0, y_um=55.0 + 150.0 * np.arange(len(cells)))
-    return cells.assign(CD8_positive=cells["phenotype"] == "CTL")
+    return cells.assign(**{"PD-L1_positive": cells["phenotype"] == "CTL"})
 
 
 def _gates(rows):
@@ -81,10 +85,7 @@ def content(panel):
                 ("S1", "CK", np.nan, "gmm", "slide", "only 2 cells"),
             ]
         ),
-        impossible=pd.DataFrame(
-            [("CD8+/CK+", 12, 100, 12.0)],
-            columns=["combination", "cells", "of", "percent"],
-        ),
+        impossible=pd.DataFrame([asdict(Combination("CD8+/CK+", 12, 100, 12.0))]),
         landscape=_landscape(
             panel, _cells(["tumour", "CTL"], ["tumour", "stroma"]), regions
         ),
@@ -121,10 +122,7 @@ def empty_content(panel):
         size_um=(400.0, 400.0),
         levels=pd.DataFrame({"CD8": nowhere, "CK": nowhere}),
         gates=_gates([("S1", m, np.nan, "gmm", "slide", "") for m in ("CD8", "CK")]),
-        impossible=pd.DataFrame(
-            [("CD8+/CK+", 0, 0, np.nan)],
-            columns=["combination", "cells", "of", "percent"],
-        ),
+        impossible=pd.DataFrame([asdict(Combination("CD8+/CK+", 0, 0, np.nan))]),
         landscape=_landscape(panel, _cells([], []), glass),
         overview=Overview(
             nucleus=np.zeros((40, 40), np.float32),

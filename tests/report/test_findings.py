@@ -90,3 +90,24 @@ def test_cells_that_are_cut_at_seams_are_a_warning(content):
 def test_a_slide_of_one_block_has_no_seam(content):
     finding = _about_seams(content, 0, 0, 30, 0)
     assert finding.text == "No cell lies on a line where blocks meet."
+
+
+def test_the_cause_of_a_conflict_is_named_if_it_was_tested(content):
+    tested = content.impossible.assign(
+        touching_percent=90.0, expected_percent=20.0, reading="spill-over likely"
+    )
+    text = find(replace(content, impossible=tested))[0].text
+    assert text == (
+        "CD8+/CK+: 12 % of 100 cells, above the limit of 10 %; 90 % of them touch an "
+        "opposite cell, 20 % would by chance: spill-over likely."
+    )
+    assert "look for spill-over" in find(content)[0].text
+
+
+@pytest.mark.parametrize(("uncertain", "warned"), [(5, False), (6, True)])
+def test_many_uncertain_cells_are_a_warning(content, uncertain, warned):
+    counts = {"tumour": 100 - uncertain, "uncertain": uncertain}
+    records = {"phenotype": {"facts": {"cells": counts}}}
+    texts = [finding.text for finding in find(replace(content, records=records))]
+    expected = f"{uncertain} % of the cells lie too near a gate to be named."
+    assert (expected in texts) == warned

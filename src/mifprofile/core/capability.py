@@ -48,8 +48,8 @@ class Trap:
     Parameters
     ----------
     code : str
-        ``compartment``, ``species``, ``drug_in_the_way``, ``drug_seen`` or
-        ``mouse_on_mouse``.
+        ``compartment``, ``species``, ``drug_in_the_way``, ``drug_seen``,
+        ``mouse_on_mouse`` or ``state_in_rule``.
     marker : str
     text : str
     """
@@ -202,6 +202,7 @@ def _stil(there: frozenset[str]) -> Capability:
 
 def _traps_of(name: str, marker: Marker, panel: Panel) -> Iterator[Trap]:
     yield from _compartment(name, marker)
+    yield from _state_in_rule(name, panel)
     clone = None if marker.clone is None else clone_of(marker.clone)
     if clone is not None:
         yield from _species(name, clone, panel)
@@ -215,6 +216,16 @@ def _compartment(name: str, marker: Marker) -> Iterator[Trap]:
         best = target.measure[0]
         text = f"{name} is read in the {marker.measure}; {target.name} is in the {best}"
         yield Trap("compartment", name, text)
+
+
+def _state_in_rule(name: str, panel: Panel) -> Iterator[Trap]:
+    asking = [k for k, r in panel.rules.items() if name in dict(r.signs)]
+    if name in panel.states and asking:
+        text = (
+            f"{name} is a state and also in the rule of {' and '.join(asking)}: its "
+            "share among these cells is 0 or 100 % by definition"
+        )
+        yield Trap("state_in_rule", name, text)
 
 
 def _species(name: str, clone: Clone, panel: Panel) -> Iterator[Trap]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mifprofile.core.phenotype import OTHER
 from mifprofile.core.targets import folded
 from mifprofile.errors import UsageError
+from mifprofile.model import OTHER
 
 if TYPE_CHECKING:
     from mifprofile.model import Panel, Rule
@@ -50,9 +50,9 @@ def phenotypes_of(given: pd.Series, panel: Panel) -> pd.Series:
     if unknown:
         raise UsageError(
             f"phenotypes {', '.join(map(repr, unknown))} are not in panel "
-            f"{panel.name}, which knows {', '.join(panel.phenotypes)}; name them there"
+            f"{panel.name}, which knows {', '.join(panel.rules)}; name them there"
         )
-    kinds = pd.CategoricalDtype([*panel.phenotypes, OTHER])
+    kinds = pd.CategoricalDtype(panel.categories)
     return given.map(names).astype(kinds).rename("phenotype")
 
 
@@ -106,7 +106,7 @@ def implied_positive(phenotypes: pd.Series, panel: Panel) -> pd.DataFrame:
 def _phenotype(name: str, panel: Panel) -> str | None:
     if folded(name) in NONE:
         return OTHER
-    for mine in panel.phenotypes:
+    for mine in panel.rules:
         if folded(mine) == folded(name):
             return mine
     signs = _signs(name)

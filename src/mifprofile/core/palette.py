@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mifprofile.model import OTHER, UNCERTAIN
+
 if TYPE_CHECKING:
     from mifprofile.model import Panel
 
@@ -20,9 +22,10 @@ COLOURS: tuple[Colour, ...] = (
     (0, 114, 178),
 )
 OTHER_COLOUR: Colour = (150, 150, 150)
+UNCERTAIN_COLOUR: Colour = (225, 225, 225)
 
 
 def phenotype_colours(panel: Panel) -> dict[str, Colour]:
-    """RGB colour by phenotype name, ``other`` last and grey."""
-    names = enumerate(panel.phenotypes)
-    return {n: COLOURS[i % len(COLOURS)] for i, n in names} | {"other": OTHER_COLOUR}
+    """RGB colour by phenotype name, ``other`` and ``uncertain`` last and grey."""
+    colours = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(panel.rules)}
+    return colours | {OTHER: OTHER_COLOUR, UNCERTAIN: UNCERTAIN_COLOUR}

@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.special import ndtr
 from sklearn.mixture import GaussianMixture
 
+from mifprofile.model import OTHER, UNCERTAIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,7 +27,6 @@ GATE_FIGURES = (
     "positive_pct_at_1.25",
     "separation_sd",
 )
-OTHER = "other"
 # The mixture is fitted to at most this many cells, taken evenly in order of level.
 MAX_FIT_CELLS = 50_000
 
@@ -143,14 +144,63 @@ def call_positive(
     )
 
 
-def call_phenotypes(positive: pd.DataFrame, panel: Panel) -> pd.Series:
-    """Name of the first rule that each cell fits, else ``"other"``."""
-    names = pd.Series(OTHER, index=positive.index, dtype="object")
-    for name, rule in reversed(panel.rules.items()):
-        names[matches(positive, rule)] = name
-    return names.astype(pd.CategoricalDtype([*panel.phenotypes, OTHER])).rename(
-        "phenotype"
+def call_cells(
+    levels: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    panel: Panel,
+    min_confidence: float,
+) -> pd.DataFrame:
+    """All that is said of each cell: positivity, phenotype, confidence, conflict.
+
+    Parameters
+    ----------
+    levels : pandas.DataFrame
+        As from `marker_levels`.
+    thresholds : mapping of str to float
+        By marker; NaN if no positive population was found.
+    panel : Panel
+    min_confidence : float
+        A cell that is less sure is ``"uncertain"``; 0.5 names every cell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `call_positive`; ``phenotype``, the most specific one;
+        ``lineage``, the top of its branch, which may be sure where the phenotype is
+        not; ``phenotype_best``, what the gates alone say; ``phenotype_confidence``;
+        ``conflict``.
+    """
+    positive = call_positive(levels, thresholds)
+    best = call_phenotypes(positive, panel)
+    sure = marker_confidence(levels, thresholds)
+    of_phenotype, of_lineage = confidence(sure, positive, panel)
+    return pd.concat(
+        [
+            positive,
+            best.mask(of_phenotype < min_confidence, UNCERTAIN),
+            lineage_of(best, panel).mask(of_lineage < min_confidence, UNCERTAIN),
+            best.rename("phenotype_best"),
+            of_phenotype,
+            call_conflicts(positive, panel),
+        ],
+        axis=1,
     )
+
+
+def call_phenotypes(positive: pd.DataFrame, panel: Panel) -> pd.Series:
+    """Name of the first rule that each cell fits, subsets first, else ``"other"``."""
+    codes = np.full(len(positive), panel.categories.index(OTHER))
+    for code, rule in reversed([*enumerate(panel.rules.values())]):
+        codes[matches(positive, rule)] = code
+    names = pd.Categorical.from_codes(codes, panel.categories)
+    return pd.Series(names, index=positive.index, name="phenotype")
+
+
+def lineage_of(phenotypes: pd.Series, panel: Panel) -> pd.Series:
+    """Top of the branch of each cell's phenotype."""
+    names = list(dict.fromkeys(panel.lineages.values()))
+    kind = pd.CategoricalDtype(names)
+    return phenotypes.astype(object).map(panel.lineages).astype(kind).rename("lineage")
 
 
 def call_conflicts(positive: pd.DataFrame, panel: Panel) -> pd.Series:
@@ -169,47 +219,56 @@ def matches(positive: pd.DataFrame, rule: Rule) -> pd.Series:
     return fits
 
 
-def confidence(
-    levels: pd.DataFrame,
-    thresholds: Mapping[str, float],
-    phenotypes: pd.Series,
-    panel: Panel,
-) -> pd.Series:
-    """How far each cell is from being called otherwise, 0.5 to 1.
+def marker_confidence(
+    levels: pd.DataFrame, thresholds: Mapping[str, float]
+) -> pd.DataFrame:
+    """How sure each cell's call for each marker is, 0.5 to 1.
 
-    The distance of a marker is |log(1 + level) - log(1 + threshold)| over the robust
-    standard deviation of the negative cells, read as a normal probability; a cell has
-    the smallest among the markers of its rule, an ``other`` cell among all.
+    The distance |log(1 + level) - log(1 + threshold)| over the robust standard
+    deviation (1.4826 MAD) of the negative cells, read as a normal probability. Without
+    a gate a cell is surely negative: no positive population was found. Without a level
+    nothing is known, which is 0.5.
     """
-    sure = pd.DataFrame(
+    return pd.DataFrame(
         {m: _certainty(levels[m], thresholds.get(m, np.nan)) for m in levels},
         index=levels.index,
     )
-    out = sure.min(axis=1)
-    for name, rule in panel.rules.items():
-        of_rule = phenotypes == name
-        out[of_rule] = sure.loc[of_rule, [m for m, _ in rule.signs]].min(axis=1)
-    return out.rename("phenotype_confidence")
 
 
-def impossible_rates(positive: pd.DataFrame, panel: Panel) -> pd.DataFrame:
-    """How often impossible combinations occur.
+def confidence(
+    sure: pd.DataFrame, positive: pd.DataFrame, panel: Panel
+) -> tuple[pd.Series, pd.Series]:
+    """How far each cell is from being called otherwise, 0.5 to 1.
+
+    It is as sure as the weakest of the calls that decide: of the markers of which one
+    alone, were its call the other way round, would change the cell's name. Markers that
+    no rule asks for decide nothing. A name that only two wrong calls at once would
+    change counts as sure, though of cells at both gates one in four is wrong.
+
+    Parameters
+    ----------
+    sure : pandas.DataFrame
+        As from `marker_confidence`.
+    positive : pandas.DataFrame
+        As from `call_positive`.
+    panel : Panel
 
     Returns
     -------
-    pandas.DataFrame
-        ``combination``, ``cells``, ``of`` (cells positive for the rarer of its
-        positive markers) and ``percent``; NaN percent if ``of`` is 0.
+    phenotype_confidence, lineage_confidence : pandas.Series
     """
-    rows = []
-    for rule in panel.impossible_rules:
-        cells = int(matches(positive, rule).sum())
-        of = min(
-            (int(positive[f"{m}_positive"].sum()) for m, sign in rule.signs if sign),
-            default=len(positive),
-        )
-        rows.append((rule.text, cells, of, 100 * cells / of if of else np.nan))
-    return pd.DataFrame(rows, columns=["combination", "cells", "of", "percent"])
+    best = call_phenotypes(positive, panel)
+    lineage = lineage_of(best, panel)
+    of_phenotype = pd.Series(1.0, sure.index, name="phenotype_confidence")
+    of_lineage = pd.Series(1.0, sure.index, name="lineage_confidence")
+    for marker in dict.fromkeys(m for r in panel.rules.values() for m, _ in r.signs):
+        column = f"{marker}_positive"
+        turned = call_phenotypes(positive.assign(**{column: ~positive[column]}), panel)
+        decided = turned != best
+        of_phenotype[decided] = of_phenotype[decided].clip(upper=sure[marker])
+        decided = lineage_of(turned, panel) != lineage
+        of_lineage[decided] = of_lineage[decided].clip(upper=sure[marker])
+    return of_phenotype, of_lineage
 
 
 def _apart(levels: NDArray[np.float64], threshold: float) -> float:
@@ -266,4 +325,4 @@ def _certainty(levels: pd.Series, threshold: float) -> NDArray[np.float64]:
     spread = (
         1.4826 * float(np.median(np.abs(below - np.median(below)))) if below.size else 0
     )
-    return np.asarray(ndtr(np.abs(logs - cut) / max(spread, 1e-6)))
+    return np.nan_to_num(ndtr(np.abs(logs - cut) / max(spread, 1e-6)), nan=0.5)

@@ -87,7 +87,7 @@ class ReportContent:
     gates : pandas.DataFrame
         The columns of ``gates.csv``.
     impossible : pandas.DataFrame
-        As from `mifprofile.core.phenotype.impossible_rates`.
+        As from `mifprofile.core.conflicts.impossible_combinations`.
     landscape : pandas.DataFrame
         The columns of ``landscape.csv``.
     shown : tuple of ShownChannel

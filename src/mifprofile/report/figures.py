@@ -19,6 +19,7 @@ from skimage.measure import find_contours
 
 from mifprofile.core.landscape import GLASS, STROMA, TUMOUR
 from mifprofile.core.outlines import outlines
+from mifprofile.model import OTHER, UNCERTAIN
 from mifprofile.report.wording import number
 
 if TYPE_CHECKING:
@@ -144,17 +145,19 @@ def draw_contours(image: Rgb, regions: NDArray[np.uint8], um: float) -> Rgb:
 def cell_picture(overview: Overview, colours: Mapping[str, Colour]) -> Rgb:
     """Every cell of the slide as a dot in its phenotype's colour.
 
-    Phenotypes are drawn from the commonest to the rarest, ``other`` first, so that no
-    rare cell is hidden.
+    Phenotypes are drawn from the commonest to the rarest, ``other`` and ``uncertain``
+    first, so that no rare cell is hidden.
     """
     image = np.empty((*overview.regions.shape, 3), np.uint8)
     image[:] = DARK
     image[overview.regions != GLASS] = TISSUE
     counts = {n: int((overview.phenotypes == n).sum()) for n in colours}
     radius = min(max(DOT_UM / overview.um / 2, 0.5), MAX_DOT_PX)
-    for name in sorted(colours, key=lambda n: (n != "other", -counts[n])):
+    for name in sorted(
+        colours, key=lambda n: (n not in {OTHER, UNCERTAIN}, -counts[n])
+    ):
         mine = overview.phenotypes == name
-        dim = OTHER_DIM if name == "other" else 1.0
+        dim = OTHER_DIM if name == OTHER else 1.0
         colour = tuple(round(dim * c) for c in colours[name])
         x, y = overview.x_um[mine] / overview.um, overview.y_um[mine] / overview.um
         _dots(image, x, y, radius, (colour[0], colour[1], colour[2]))
@@ -206,12 +209,12 @@ def outline_picture(tile: Tile, zoom: int, colours: Mapping[str, Colour]) -> Rgb
     height, width = (s * zoom for s in tile.cells.shape)
     fine = zoom * SUPERSAMPLING
     size = width * SUPERSAMPLING, height * SUPERSAMPLING
-    image = Image.new("RGBA", size, (*colours["other"], 0))
+    image = Image.new("RGBA", size, (*colours[OTHER], 0))
     draw = ImageDraw.Draw(image)
     for line in _outlines(tile.nuclei).values():
         draw.line(_points(line, fine), (*NUCLEUS_LINE, 170), SUPERSAMPLING)
     for label, line in _outlines(tile.cells).items():
-        colour = colours[tile.phenotypes.get(label, "other")]
+        colour = colours[tile.phenotypes.get(label, OTHER)]
         draw.line(_points(line, fine), (*colour, 255), 2 * SUPERSAMPLING, "curve")
     # Averaging premultiplied colours keeps the lines' rims from turning dark.
     small = image.convert("RGBa").resize((width, height), Image.Resampling.BOX)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mifprofile.core.capability import traps
 from mifprofile.core.targets import names_of
-from mifprofile.model import PLAUSIBLE_UM, Rule
+from mifprofile.model import PLAUSIBLE_UM, UNCERTAIN, Rule
 from mifprofile.report.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from mifprofile.model import Panel
     from mifprofile.report.content import ReportContent
@@ -34,6 +34,8 @@ LIMITS: dict[frozenset[str], tuple[float, float]] = {
 OTHER_LIMITS = (3.0, 10.0)
 # A rate among fewer cells says nothing.
 MIN_CELLS = 50
+# Blurred and noisy synthetic slides stay below 2 %.
+MAX_UNCERTAIN_PERCENT = 5.0
 # Share of cells that have a straight edge along a line by chance.
 MIN_STRAIGHT = 0.005
 
@@ -96,6 +98,11 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
 def _about_cells(content: ReportContent) -> Iterator[Finding]:
     if content.levels.empty:
         yield Finding("fail", "No cell was found.")
+    counts = content.fact("phenotype", "cells") or {}
+    percent = 100 * counts.get(UNCERTAIN, 0) / max(sum(counts.values()), 1)
+    if percent > MAX_UNCERTAIN_PERCENT:
+        text = f"{number(percent)} % of the cells lie too near a gate to be named."
+        yield Finding("warn", text)
 
 
 def _about_gates(content: ReportContent) -> Iterator[Finding]:
@@ -117,8 +124,17 @@ def _about_combinations(content: ReportContent) -> Iterator[Finding]:
             yield Finding(
                 verdict.word,
                 f"{text}: {number(rate)} % of {number(of)} cells, above the limit of "
-                f"{number(limit)} %; look for spillover or a gate set too low.",
+                f"{number(limit)} %; {_cause(row)}.",
             )
+
+
+def _cause(row: dict[Hashable, Any]) -> str:
+    if not row["reading"]:
+        return "look for spill-over or a gate set too low"
+    return (
+        f"{number(row['touching_percent'])} % of them touch an opposite cell, "
+        f"{number(row['expected_percent'])} % would by chance: {row['reading']}"
+    )
 
 
 def _about_antibodies(content: ReportContent) -> Iterator[Finding]:

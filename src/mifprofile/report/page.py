@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from mifprofile.core.capability import capabilities
+from mifprofile.core.landscape import lineage_labels
 from mifprofile.core.palette import Colour, phenotype_colours
 from mifprofile.core.phenotype import gate_figures
 from mifprofile.report import figures, wording
@@ -125,7 +126,7 @@ def _areas(content: ReportContent) -> dict[str, dict[str, Any]]:
 
 def _key_rows(content: ReportContent) -> list[tuple[str, str, list[dict[str, Any]]]]:
     """(label, unit, a landscape row per region) of the numbers that come first."""
-    names = ["all", *content.panel.phenotypes, "other"]
+    names = ["all", *content.panel.categories, *lineage_labels(content.panel)]
     rows = [
         (name, "cells/mm²", [content.value("density", r, name) for r in KEY_REGIONS])
         for name in names

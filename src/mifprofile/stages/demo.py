@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mifprofile.core.agreement import compare_counts, match_positions
-from mifprofile.core.phenotype import OTHER
 from mifprofile.core.quality import area_mm2
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
@@ -71,9 +70,11 @@ def _compare(
     cells = read_parquet(job.results.cells)
     tissue, um = read_tissue(job.results)
     measured_mm2 = area_mm2(tissue, um)
-    names = [*job.panel.phenotypes, OTHER]
     table = compare_counts(
-        truth["phenotype"], cells["phenotype"], (true_mm2, measured_mm2), names
+        truth["phenotype"],
+        cells["phenotype"],
+        (true_mm2, measured_mm2),
+        job.panel.categories,
     )
     known, found = (t[["x_um", "y_um"]].to_numpy(float) for t in (truth, cells))
     pairs = match_positions(known, found, MATCH_UM)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.io.results import Results
+    from mifprofile.model import Panel
     from mifprofile.stages.job import Job
 
 REGIONS = "regions"
@@ -44,9 +45,7 @@ def landscape(job: Job) -> dict[str, Any]:
     labels = open_label_store(results.labels)["cells"].levels[0]
     coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
     tissue = _tissue_at(results, coarse.shape, um)
-    regions = region_map(
-        tissue, _only_tumour(coarse, cells, job.panel.tumour), um, options
-    )
+    regions = region_map(tissue, _only_tumour(coarse, cells, job.panel), um, options)
     cells["region"] = region_of_cells(cells, regions, um)
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     ungated = frozenset(gates.loc[gates["threshold"].isna(), "marker"])
@@ -92,7 +91,9 @@ def _tissue_at(
 
 
 def _only_tumour(
-    labels: NDArray[np.uint32], cells: pd.DataFrame, tumour: str | None
+    labels: NDArray[np.uint32], cells: pd.DataFrame, panel: Panel
 ) -> NDArray[np.uint32]:
-    wanted = cells.loc[cells["phenotype"] == tumour, "cell_id"].to_numpy()
+    names = () if panel.tumour is None else panel.within(panel.tumour)
+    # An uncertain cell makes no hole in its nest.
+    wanted = cells.loc[cells["phenotype_best"].isin(names), "cell_id"].to_numpy()
     return np.where(np.isin(labels, wanted), labels, 0)

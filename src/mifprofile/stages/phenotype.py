@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mifprofile.core import phenotype as core
+from mifprofile.core.conflicts import impossible_combinations
 from mifprofile.errors import UsageError
 from mifprofile.io.tables import read_gates, read_parquet, write_table
 from mifprofile.model import nearest
@@ -22,18 +23,26 @@ def phenotype(job: Job) -> dict[str, Any]:
     levels = core.marker_levels(table, job.panel)
     gates = make_gates(job, levels)
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
-    positive = core.call_positive(levels, thresholds)
-    names = core.call_phenotypes(positive, job.panel)
-    sure = core.confidence(levels, thresholds, names, job.panel)
-    conflict = core.call_conflicts(positive, job.panel)
-    calls = pd.concat([table[["cell_id"]], positive, names, sure, conflict], axis=1)
+    least = job.options.phenotype.min_confidence
+    calls = core.call_cells(levels, thresholds, job.panel, least)
+    calls.insert(0, "cell_id", table["cell_id"])
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
-    rates = core.impossible_rates(positive, job.panel)
+    counts = calls["phenotype"].value_counts(sort=False)
     return {
-        "cells": {str(k): int(v) for k, v in names.value_counts(sort=False).items()},
-        "impossible": rates.replace({np.nan: None}).to_dict("records"),
+        "cells": {str(k): int(v) for k, v in counts.items()},
+        "impossible": _impossible(job, calls, levels),
     }
+
+
+def _impossible(
+    job: Job, calls: pd.DataFrame, levels: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Rates of impossible combinations, and whether they come from neighbours."""
+    path = job.results.contacts
+    contacts = read_parquet(path) if path.exists() else None
+    found = impossible_combinations(calls, levels, job.panel, contacts)
+    return found.replace({np.nan: None}).to_dict("records")
 
 
 def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:

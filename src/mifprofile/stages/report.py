@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from dask.base import compute
 
+from mifprofile.core.conflicts import Combination
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
 from mifprofile.io.atomic import atomic_output
@@ -168,8 +169,9 @@ def _slide_name(records: Records, slide: Slide) -> str:
 
 def _impossible(records: Records) -> pd.DataFrame:
     rows = records.get("phenotype", {}).get("facts", {}).get("impossible", [])
-    table = pd.DataFrame(rows, columns=["combination", "cells", "of", "percent"])
-    return table.astype({"percent": float})
+    columns = [field.name for field in fields(Combination)]
+    numbers = [name for name in columns if name.endswith(("percent", "p_value"))]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))
 
 
 def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:

@@ -1,6 +1,12 @@
 """Regions, and every number with its numerator, denominator, interval and status."""
 
-from mifprofile.core.landscape.estimates import ALL, COLUMNS, Row
+from mifprofile.core.landscape.estimates import (
+    ALL,
+    COLUMNS,
+    LINEAGE,
+    Row,
+    lineage_labels,
+)
 from mifprofile.core.landscape.regions import (
     GLASS,
     OUTSIDE,
@@ -18,6 +24,7 @@ __all__ = [
     "ALL",
     "COLUMNS",
     "GLASS",
+    "LINEAGE",
     "OUTSIDE",
     "REGIONS",
     "REGION_NAMES",
@@ -26,6 +33,7 @@ __all__ = [
     "Row",
     "Status",
     "landscape",
+    "lineage_labels",
     "region_map",
     "region_of_cells",
     "widen",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALL = "all"
+# Rows of a lineage with its subsets, which the rows of its phenotypes have already.
+LINEAGE = "lineage"
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,12 @@ class Scope:
         )
 
     def of_phenotype(self, name: str) -> NDArray[np.bool_]:
-        """Which cells are of one phenotype, or all of them."""
+        """Which cells are of one phenotype or lineage, or all of them."""
         if name == ALL:
             return np.ones(len(self.cells), bool)
+        lineage = lineage_labels(self.panel).get(name)
+        if lineage is not None:
+            return (self.cells["lineage"] == lineage).to_numpy()
         return (self.cells["phenotype"] == name).to_numpy()
 
     def by_block(
@@ -159,6 +164,11 @@ class Scope:
         use = chosen & (of >= 0)
         picked = None if weights is None else weights[use]
         return np.bincount(of[use], picked, len(self.areas_mm2)).astype(float)
+
+
+def lineage_labels(panel: Panel) -> dict[str, str]:
+    """Names under which lineages are reported with all their subsets → lineage."""
+    return {f"{p.lineage} (all)": p.lineage for p in panel.populations if p.parents}
 
 
 def with_intervals(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core.capability import NESTS, TREGS, Capability, capability
+from mifprofile.core.landscape.estimates import lineage_labels
 from mifprofile.core.landscape.regions import needs_tumour
 from mifprofile.core.landscape.rows import asking
 from mifprofile.core.targets import marker_of
@@ -67,8 +68,9 @@ class Limits:
     def _blind(self, row: Row) -> str:
         """Why it counts cells positive for a marker without a gate, if it does."""
         asked = {row.phenotype.removesuffix("+"), row.phenotype_b.removesuffix("+")}
-        if row.phenotype in self.panel.phenotypes:
-            rule = self.panel.rules[row.phenotype]
+        named = lineage_labels(self.panel).get(row.phenotype, row.phenotype)
+        rule = self.panel.rules.get(named)
+        if rule is not None:
             asked |= {marker for marker, sign in rule.signs if sign}
         names = sorted(asked & self.ungated)
         return f"no positive population of {' and '.join(names)} was found" * bool(

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope, Sums
-from mifprofile.core.phenotype import OTHER
+from mifprofile.core.landscape.estimates import (
+    ALL,
+    LINEAGE,
+    Estimate,
+    Row,
+    Scope,
+    Sums,
+    lineage_labels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,21 +30,27 @@ if TYPE_CHECKING:
 def rows_of_region(scope: Scope) -> Iterator[Estimate]:
     """Everything that is counted in every region."""
     yield Estimate(scope.row("", "area", scope.area_mm2, "mm2"))
-    everyone = scope.of_phenotype(ALL)
-    for name in (ALL, *scope.panel.phenotypes, OTHER):
-        mine = scope.of_phenotype(name)
-        count = int(mine.sum())
-        row = replace(scope.row(name, "count", count, "cells"), n_num=count)
-        yield Estimate(row)
-        yield density(scope, scope.row(name, "density", np.nan, "cells/mm2"), mine)
-        if name != ALL:
-            row = scope.row(name, "pct_of_cells", np.nan, "%")
-            yield percent(scope, row, mine, everyone)
-        for state in scope.panel.states:
-            row = scope.row(name, "pct_positive", np.nan, "%")
-            positive = mine & scope.cells[f"{state}_positive"].to_numpy(bool)
-            yield percent(scope, replace(row, phenotype_b=state), positive, mine)
+    for name in (ALL, *scope.panel.categories):
+        yield from _rows_of(scope, name)
+    for label in lineage_labels(scope.panel):
+        for found in _rows_of(scope, label):
+            yield replace(found, row=replace(found.row, param=LINEAGE))
     yield _cd8_foxp3(scope)
+
+
+def _rows_of(scope: Scope, name: str) -> Iterator[Estimate]:
+    """Count, density, share and states of one phenotype."""
+    mine = scope.of_phenotype(name)
+    count = int(mine.sum())
+    yield Estimate(replace(scope.row(name, "count", count, "cells"), n_num=count))
+    yield density(scope, scope.row(name, "density", np.nan, "cells/mm2"), mine)
+    if name != ALL:
+        row = scope.row(name, "pct_of_cells", np.nan, "%")
+        yield percent(scope, row, mine, scope.of_phenotype(ALL))
+    for state in scope.panel.states:
+        row = scope.row(name, "pct_positive", np.nan, "%")
+        positive = mine & scope.cells[f"{state}_positive"].to_numpy(bool)
+        yield percent(scope, replace(row, phenotype_b=state), positive, mine)
 
 
 def density(scope: Scope, row: Row, chosen: Mask) -> Estimate:

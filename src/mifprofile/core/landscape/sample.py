@@ -63,7 +63,7 @@ class Sample:
     @property
     def tumour(self) -> NDArray[np.bool_]:
         """Which cells of the tissue are tumour cells."""
-        return self.scopes["tissue"].of_phenotype(self.panel.tumour or "")
+        return tumour_cells(self.scopes["tissue"])
 
     @property
     def nests(self) -> bool:
@@ -80,7 +80,7 @@ class Sample:
         markers = [marker_of(target, self.panel) for target in targets]
         names = asking(self.panel, *(m for m in markers if m is not None))
         chosen = scope.cells["phenotype"].isin(names).to_numpy()
-        return chosen & ~scope.of_phenotype(self.panel.tumour or "")
+        return chosen & ~tumour_cells(scope)
 
     def sample_adequacy(self) -> tuple[str, str]:
         """Level and reason, as of `mifprofile.core.scores.adequacy`."""
@@ -130,6 +130,13 @@ def adequacy_row(sample: Sample) -> Iterator[Estimate]:
             reason=f"{level}: {reason}" if reason else level,
         )
     )
+
+
+def tumour_cells(scope: Scope) -> NDArray[np.bool_]:
+    """Which cells are of the panel's tumour phenotype, or of one within it."""
+    panel = scope.panel
+    names = () if panel.tumour is None else panel.within(panel.tumour)
+    return scope.cells["phenotype"].isin(names).to_numpy()
 
 
 def nests_of(panel: Panel) -> Capability:

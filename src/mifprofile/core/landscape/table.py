@@ -56,7 +56,8 @@ def landscape(
     Parameters
     ----------
     cells : pandas.DataFrame
-        With ``x_um``, ``y_um``, ``region``, ``phenotype`` and ``<marker>_positive``;
+        With ``x_um``, ``y_um``, ``region``, ``phenotype``, ``<marker>_positive``, and
+        ``lineage`` if the panel divides one into subsets;
         scores of areas need ``area_um2``, those of HER2 ``HER2_membrane_mean`` and
         ``HER2_membrane_completeness``.
     regions : (h, w) uint8 array

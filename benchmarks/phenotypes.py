@@ -1,0 +1,162 @@
+"""Confidence, uncertain cells and conflicts in the true cells of synthetic slides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mifprofile.core.conflicts import impossible_combinations
+from mifprofile.core.measure import add_blocks, cell_table, sum_block
+from mifprofile.core.phenotype import call_cells, fit_gate, marker_levels
+from mifprofile.io.config import read_panel
+from mifprofile.model import UNCERTAIN
+from mifprofile.options import MeasureOptions, PhenotypeOptions
+from mifprofile.panels import demo_panel_path
+from mifprofile.testing import SynthOptions, synthetic_block, synthetic_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from mifprofile.model import Panel
+
+SLIDES: dict[str, dict[str, Any]] = {
+    "clean": {},
+    "strong spill-over": {"spill_over": 0.2},
+    "dim": {"positive_level": 900.0},
+    "broad levels": {"level_spread": 0.7},
+    "blurred": {"blur_um": 1.0},
+    "dim, noisy": {"positive_level": 800.0, "noise": 4.0, "spill_over": 0.1},
+}
+SEED = 1
+EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+LOW_GATE = 0.7
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A synthetic slide as measured in its true cells, and the truth about them."""
+
+    levels: pd.DataFrame
+    truth: pd.DataFrame
+    contacts: pd.DataFrame
+    gates: dict[str, float]
+
+    def calls(self, panel: Panel, gate_factor: float = 1.0) -> pd.DataFrame:
+        """Every cell's calls with the fitted gates, or with multiples of them."""
+        gates = {marker: gate * gate_factor for marker, gate in self.gates.items()}
+        least = PhenotypeOptions().min_confidence
+        calls = call_cells(self.levels, gates, panel, least)
+        return calls.assign(cell_id=self.truth["cell_id"])
+
+
+def figures() -> str:
+    """Markdown: how often cells of a confidence are right, and what conflicts show."""
+    with demo_panel_path() as path:
+        panel = read_panel(path)
+    slides = {name: make(panel, **faults) for name, faults in SLIDES.items()}
+    judged = {name: _judged(slide, panel) for name, slide in slides.items()}
+    judged["all"] = pd.concat(judged.values())
+    bins = (f"{low:g}-{high:g}" for low, high in pairwise(EDGES))
+    parts = [
+        "## Phenotypes in the true cells of synthetic slides",
+        "Right cells by confidence, % (cells):",
+        _table(
+            ("slide", *bins),
+            [(name, *_calibration(cells)) for name, cells in judged.items()],
+        ),
+        f"Uncertain below {PhenotypeOptions().min_confidence:g}:",
+        _table(
+            ("slide", "uncertain, %", "wrong of these, %", "wrong of others, %"),
+            [(name, *_uncertain(cells)) for name, cells in judged.items()],
+        ),
+        f"Conflicts, with gates at {LOW_GATE:g} of what was fitted:",
+        _table(
+            ("slide", "pair", "cells", "touching, %", "by chance, %", "reading"),
+            [row for name in slides for row in _conflicts(name, slides[name], panel)],
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def make(panel: Panel, **faults: Any) -> Slide:
+    """Draw a slide of 1 mm² and measure it in its true cells."""
+    options = SynthOptions(seed=SEED, **faults)
+    height, width = options.shape_px
+    block = synthetic_block(options, 0, 0, height, width)
+    membrane_px = MeasureOptions().membrane_um / options.pixel_size_um
+    inner = slice(0, height), slice(0, width)
+    names = ["DAPI", *options.markers]
+    part = sum_block(
+        block.channels, block.nuclei, block.cells, inner, (0, 0), membrane_px
+    )
+    sums = add_blocks([part], len(names))
+    table = cell_table(sums, names, options.pixel_size_um)
+    truth = synthetic_truth(options)
+    table = table.set_index("cell_id").loc[truth["cell_id"]].reset_index()
+    levels = marker_levels(table, panel)
+    return Slide(levels, truth, _contacts(block.cells), _gates(levels))
+
+
+def _gates(levels: pd.DataFrame) -> dict[str, float]:
+    limits = PhenotypeOptions().model_dump(exclude={"min_confidence"})
+    return {m: fit_gate(levels[m].to_numpy(), **limits).threshold for m in levels}
+
+
+def _contacts(cells: NDArray[np.uint32]) -> pd.DataFrame:
+    sides = [(cells[:, 1:], cells[:, :-1]), (cells[1:], cells[:-1])]
+    pairs = np.concatenate([np.stack([a[a != b], b[a != b]], 1) for a, b in sides])
+    pairs = np.unique(np.sort(pairs[(pairs > 0).all(axis=1)], axis=1), axis=0)
+    return pd.DataFrame(pairs, columns=["cell_a", "cell_b"])
+
+
+def _judged(slide: Slide, panel: Panel) -> pd.DataFrame:
+    calls = slide.calls(panel)
+    return pd.DataFrame(
+        {
+            "sure": calls["phenotype_confidence"],
+            "right": calls["phenotype_best"] == slide.truth["phenotype"],
+            "uncertain": calls["phenotype"] == UNCERTAIN,
+        }
+    )
+
+
+def _calibration(cells: pd.DataFrame) -> list[str]:
+    bins = np.digitize(cells["sure"], EDGES[1:-1])
+    groups = [cells["right"][bins == i] for i in range(len(EDGES) - 1)]
+    return [f"{100 * g.mean():.0f} ({len(g)})" if len(g) else "- (0)" for g in groups]
+
+
+def _uncertain(cells: pd.DataFrame) -> list[str]:
+    wrong = ~cells["right"]
+    parts = wrong[cells["uncertain"]], wrong[~cells["uncertain"]]
+    shares = [cells["uncertain"].mean(), *(part.mean() for part in parts)]
+    return [f"{100 * share:.2f}" for share in shares]
+
+
+def _conflicts(name: str, slide: Slide, panel: Panel) -> Iterator[tuple[str, ...]]:
+    calls = slide.calls(panel, LOW_GATE)
+    found = impossible_combinations(calls, slide.levels, panel, slide.contacts)
+    for row in found.to_dict("records"):
+        percents = (row["touching_percent"], row["expected_percent"])
+        yield (
+            name,
+            row["combination"],
+            str(row["cells"]),
+            *(f"{percent:.0f}" for percent in percents),
+            row["reading"],
+        )
+
+
+def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [names, ("---",) * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(figures())
