@@ -12,7 +12,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import breast, demo, phenotypes, speed, uncertainty, whole_slide
+from benchmarks import breast, demo, phenotypes, speed, spill_over, uncertainty, whole_slide
 
 HERE = Path(__file__).parent
 PACKAGES = (
@@ -38,6 +38,7 @@ def main() -> None:
         parts.insert(2, phenotypes.figures())
         parts += [
             uncertainty.figures(),
+            spill_over.figures(),
             whole_slide.peer_figures(Path(folder) / "peer"),
             whole_slide.same_figures(Path(folder) / "same"),
             whole_slide.growth_figures(Path(folder) / "growth"),

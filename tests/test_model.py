@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mifprofile.errors import UsageError
-from mifprofile.model import Panel, PixelSize, Rule, nearest
+from mifprofile.model import Marker, Panel, PixelSize, Rule, nearest
 
 
 def panel(**changes):
@@ -68,6 +68,31 @@ def test_wrong_rules_say_why(text, message):
 def test_panels_that_contradict_themselves_are_refused(changes):
     with pytest.raises(ValidationError):
         panel(**changes)
+
+
+def marker(**fields):
+    return Marker.model_validate({"channel": "a", "measure": "nucleus"} | fields)
+
+
+def test_levels_are_read_from_the_statistic_that_the_panel_names():
+    ours = panel(
+        markers={
+            "CD8": marker(measure="membrane"),
+            "FOXP3": marker(statistic="nc_ratio"),
+            "GZMB": marker(measure="cytoplasm", statistic="p95"),
+        }
+    )
+    assert ours.level_columns == {
+        "CD8": "CD8_membrane_mean",
+        "FOXP3": "FOXP3_nc_ratio",
+        "GZMB": "GZMB_cytoplasm_p95",
+    }
+    assert ours.percentiles == {95}
+
+
+def test_a_ratio_to_the_cytoplasm_is_for_markers_of_the_nucleus():
+    with pytest.raises(ValidationError, match=r"channel a: .*set measure: nucleus"):
+        marker(measure="membrane", statistic="nc_ratio")
 
 
 def test_channels_are_listed_once_with_the_nucleus_first():

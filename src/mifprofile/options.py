@@ -115,7 +115,7 @@ class MeasureOptions(StageOptions):
         description="Take from membrane markers what neighbours shed over the border.",
     )
     spill_over_gamma: NonNegative = Field(
-        1.0, description="How far a cell's own border signal is counted again."
+        2.0, description="How far a cell's own border signal is counted again."
     )
     spill_over_strip_um: Positive = Field(
         1.0, description="Width of the strip along the outline that sheds light, µm."

@@ -63,7 +63,6 @@ class _Survey:
 
     areas: NDArray[np.int64]
     edges: pd.DataFrame
-    squares: list[Block]
     filled: NDArray[np.int64]
 
 
@@ -119,7 +118,7 @@ def _survey(job: Job, scene: _Scene) -> _Survey:
     for ids, pixels in counts:
         areas[ids] += pixels
     filled = np.array([pixels.sum() for _, pixels in counts])
-    return _Survey(areas, add_edges(edges), squares, filled)
+    return _Survey(areas, add_edges(edges), filled)
 
 
 def _backgrounds(scene: _Scene, survey: _Survey) -> dict[str, Background]:
@@ -128,8 +127,8 @@ def _backgrounds(scene: _Scene, survey: _Survey) -> dict[str, Background]:
     places = (np.arange(SAMPLE_BLOCKS) + 0.5) / SAMPLE_BLOCKS * ends[-1]
     picks = np.unique(np.searchsorted(ends, places)) if ends[-1] else []
     samples = [np.zeros((len(scene.channels), 0), scene.slide.levels[0].dtype)]
-    for k in picks:
-        square = survey.squares[k]
+    squares = plan_blocks(scene.slide.shape_px, SAMPLE_PX, 0)
+    for square in (squares[k] for k in picks):
         inside = np.flatnonzero(np.asarray(scene.cells[square.outer_slices]))
         planes = _planes(scene, square).reshape(len(scene.channels), -1)
         samples.append(planes[:, inside[:: -(-inside.size // SAMPLE_PIXELS)]])
