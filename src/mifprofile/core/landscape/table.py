@@ -75,6 +75,8 @@ def landscape(
     """
     blocks = tissue_blocks(regions, um, options)
     placed = cells.assign(block=blocks.of(cells["x_um"], cells["y_um"]))
+    # Comparing categories is fast, comparing a million strings is not.
+    placed = placed.astype({"phenotype": "category"})
     placed = placed[placed["region"] != REGION_NAMES[GLASS]]
     at = pixel_of_cells(placed, regions.shape, um)
     zone, visible_mm = invasive_margin(regions, um, options.margin_um)
@@ -85,6 +87,8 @@ def landscape(
     absent = _absent(scopes, visible_mm)
     sample = Sample(scopes, regions, um, ungated)
     rows = with_intervals(_estimates(sample, absent), blocks, options.min_blocks)
+    order = list(scopes)
+    rows.sort(key=lambda row: order.index(row.region))
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -122,7 +126,7 @@ def _masks(
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Regions that tile the tissue, then overlays; one mask at a time."""
     for name, codes in REGIONS.items():
-        yield name, np.isin(regions, codes)
+        yield name, np.isin(np.arange(len(REGION_NAMES)), codes)[regions]
     yield from interface_bands(regions, um, options.interface_um).items()
     yield MARGIN, zone
 
