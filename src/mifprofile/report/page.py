@@ -10,8 +10,8 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from mifprofile.core.capability import capabilities
+from mifprofile.core.gates import gate_figures
 from mifprofile.core.palette import Colour, phenotype_colours
-from mifprofile.core.phenotype import gate_figures
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find, judge
 
