@@ -22,7 +22,7 @@ other P2 human a baseline - {panel} B2
 
 @pytest.fixture(scope="module")
 def biopsies(tmp_path_factory, finished, panel_path):
-    """Three measured samples; that of the second patient is stained twice as strongly."""
+    """Three measured samples; the second patient's is stained twice as strongly."""
     root = tmp_path_factory.mktemp("biopsies")
     table = read_parquet(finished.results.measurements)
     bright = [name for name in table if name.endswith("_mean")]
