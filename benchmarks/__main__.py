@@ -12,7 +12,15 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import breast, demo, phenotypes, speed, spill_over, uncertainty, whole_slide
+from benchmarks import (
+    breast,
+    demo,
+    phenotypes,
+    speed,
+    spill_over,
+    uncertainty,
+    whole_slide,
+)
 
 HERE = Path(__file__).parent
 PACKAGES = (

@@ -11,7 +11,8 @@ import pandas as pd
 
 from mifprofile.core.conflicts import impossible_combinations
 from mifprofile.core.measure import add_blocks, cell_table, sum_block
-from mifprofile.core.phenotype import call_cells, fit_gate, marker_levels
+from mifprofile.core.gates import fit_gate
+from mifprofile.core.phenotype import call_cells, marker_levels
 from mifprofile.io.config import read_panel
 from mifprofile.model import UNCERTAIN
 from mifprofile.options import MeasureOptions, PhenotypeOptions
@@ -104,8 +105,8 @@ def make(panel: Panel, **faults: Any) -> Slide:
 
 
 def _gates(levels: pd.DataFrame) -> dict[str, float]:
-    limits = PhenotypeOptions().model_dump(exclude={"min_confidence"})
-    return {m: fit_gate(levels[m].to_numpy(), **limits).threshold for m in levels}
+    options = PhenotypeOptions()
+    return {m: fit_gate(levels[m].to_numpy(), options).threshold for m in levels}
 
 
 def _contacts(cells: NDArray[np.uint32]) -> pd.DataFrame:

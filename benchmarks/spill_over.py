@@ -19,7 +19,7 @@ from mifprofile.core.measure import (
     outline_edges,
     perimeters_um,
 )
-from mifprofile.core.phenotype import fit_gate
+from mifprofile.core.gates import fit_gate
 from mifprofile.options import MeasureOptions, PhenotypeOptions
 from mifprofile.testing import SynthOptions, synthetic_block, synthetic_truth
 
@@ -108,7 +108,7 @@ def _tables(measured: _Measured) -> list[pd.DataFrame]:
 
 def _f1(table: pd.DataFrame, marker: str, truth: pd.Series) -> float:
     levels = table[f"{marker}_membrane_mean"].to_numpy(float)
-    called = levels > fit_gate(levels, **PhenotypeOptions().model_dump()).threshold
+    called = levels > fit_gate(levels, PhenotypeOptions()).threshold
     true = truth[table["cell_id"]].to_numpy(bool)
     return float(2 * (called & true).sum() / (called.sum() + true.sum()))
 

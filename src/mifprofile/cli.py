@@ -89,6 +89,9 @@ MODEL = click.option(
 NUCLEI = click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere.")
 CELLS = click.option("--cells", type=FILE, help="Cell masks made elsewhere.")
 GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by hand.")
+CONTROL = click.option(
+    "--control", type=FILE, help="Result folder of a negative-control slide."
+)
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
@@ -110,7 +113,7 @@ PRECISION = click.option(
 STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
     "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
     "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
-    "phenotype": (GATES,),
+    "phenotype": (CONTROL, GATES),
 }
 
 
@@ -134,6 +137,7 @@ def _add_stage(stage: Stage) -> None:
 @NUCLEI
 @CELLS
 @GATES
+@CONTROL
 @PRECISION
 @BLOCK
 @WORKERS
@@ -171,6 +175,53 @@ def synth(
     names = tuple(markers.split(",")) if markers else None
     for path in make_slide(out, size_mm, seed, names):
         click.echo(path)
+
+
+@cli.command()
+@click.argument("folders", type=FILE, nargs=-1, required=True, metavar="RESULTS...")
+@click.option("--panel", type=FILE, help="panel.yaml; else the sheet's column panel.")
+@click.option(
+    "--samples", type=FILE, help="samples.tsv: patients, timepoints, batches."
+)
+@click.option("--config", type=FILE, help="YAML with sections gates and phenotype.")
+@click.option(
+    "--scope",
+    type=click.Choice(["slide", "patient", "batch", "cohort"]),
+    help="Samples that are gated together.",
+)
+@click.option("--lock-to", metavar="TIMEPOINT", help="Fit these samples only.")
+@click.option("--control", type=FILE, help="Results of a negative-control slide.")
+@click.option("--from", "source", type=FILE, help="Take the gates from this table.")
+@click.option("--in-use", is_flag=True, help="Take the gates from RESULTS/gates.csv.")
+@click.option(
+    "--export",
+    "layout",
+    type=click.Choice(["mifprofile", "scimap", "cylinter"]),
+    default="mifprofile",
+    show_default=True,
+    help="Layout and scale of the table.",
+)
+@click.option("-o", "--out", type=FILE, required=True, help="The table to write.")
+def gates(**given: Any) -> None:
+    """Gate the samples of a patient, a batch or a cohort together.
+
+    With --from or --in-use, gates that are there are collected and converted.
+    """
+    from mifprofile.io.config import override_options, read_options
+    from mifprofile.stages.gates import GatesJob
+    from mifprofile.stages.gates import gates as make
+
+    if given["source"] and given["in_use"]:
+        raise click.UsageError("give --from or --in-use, not both")
+    chosen = {
+        "gates": {name: given.pop(name) for name in ("scope", "lock_to")},
+        "phenotype": {"control": (path := given.pop("control")) and str(path)},
+    }
+    options = override_options(
+        read_options(given.pop("config")), chosen, "command line"
+    )
+    make(GatesJob(options=options, **given))
+    click.echo(given["out"])
 
 
 @cli.command()
@@ -215,6 +266,7 @@ def _job(**given: Any) -> Job:
         "segment": {
             name: given.get(name) for name in ("model", "precision", "block_px")
         },
+        "phenotype": {"control": given.get("control") and str(given["control"])},
     }
     return Job(
         results=Results(given["out"]),

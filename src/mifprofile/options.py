@@ -10,6 +10,8 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["auto", "int8", "float32", "bfloat16"]
+GateMethod = Literal["gmm", "otsu", "triangle", "control", "manual"]
+GateScope = Literal["slide", "patient", "batch", "cohort"]
 
 
 class StageOptions(BaseModel):
@@ -123,8 +125,25 @@ class MeasureOptions(StageOptions):
 
 
 class PhenotypeOptions(StageOptions):
-    """How gates are set where no table gives them."""
+    """How gates are found, and when one from a table has drifted."""
 
+    method: GateMethod = Field(
+        "gmm", description="How gates are found: see docs/gates.md."
+    )
+    methods: dict[str, GateMethod] = Field(
+        {}, description="Another method for some markers, by marker."
+    )
+    negatives: dict[str, str] = Field(
+        {},
+        description="Cells that cannot carry a marker, as a rule by marker "
+        "(CD8: PanCK+); its gate is then anchored to them.",
+    )
+    control: str | None = Field(
+        None, description="Result folder of a negative-control slide."
+    )
+    control_percentile: Annotated[float, Field(gt=50, lt=100)] = Field(
+        99.0, description="Percentile of the negatives at which a gate is anchored."
+    )
     min_cells: int = Field(
         50, ge=10, description="Fewer cells than this carry no automatic gate."
     )
@@ -140,7 +159,42 @@ class PhenotypeOptions(StageOptions):
     min_confidence: Annotated[float, Field(ge=0.5, le=1)] = Field(
         0.6, description="Cells less sure than this are 'uncertain'; 0.5: none is."
     )
+    min_fold: Annotated[float, Field(ge=1)] = Field(
+        1.5, description="Positive cells are at least this many times as bright."
+    )
+    max_gap: Share = Field(
+        0.7,
+        description="Cells in the gap between two populations, as a share of those at "
+        "the smaller one's middle; more, and they are one.",
+    )
+    drift_separation_sd: NonNegative = Field(
+        3.0, description="A gate from a table that separates by less has drifted."
+    )
+    drift_share: NonNegative = Field(
+        0.5,
+        description="Change of the positive share at 0.8 or 1.25 times the gate, "
+        "relative to the share; more, and the gate has drifted.",
+    )
+    drift_factor: Annotated[float, Field(ge=1)] = Field(
+        1.5, description="A gate this many times the sample's own has drifted."
+    )
     seed: int = 0
+
+
+class GatesOptions(StageOptions):
+    """Which samples share a gate."""
+
+    scope: GateScope = Field(
+        "slide", description="Samples that are gated together, in one fit."
+    )
+    lock_to: str | None = Field(
+        None,
+        description="Timepoint whose samples alone are fitted, such as baseline; the "
+        "others of the group are given the same gates.",
+    )
+    min_cells: int = Field(
+        500, ge=10, description="Samples with fewer cells are left out of a shared fit."
+    )
 
 
 class LandscapeOptions(StageOptions):
@@ -249,6 +303,7 @@ class Options(StageOptions):
     quality: QualityOptions = QualityOptions()
     segment: SegmentOptions = SegmentOptions()
     measure: MeasureOptions = MeasureOptions()
+    gates: GatesOptions = GatesOptions()
     phenotype: PhenotypeOptions = PhenotypeOptions()
     landscape: LandscapeOptions = LandscapeOptions()
     export: ExportOptions = ExportOptions()

@@ -9,8 +9,6 @@ from mifprofile.core.phenotype import (
     call_conflicts,
     call_phenotypes,
     call_positive,
-    fit_gate,
-    gate_figures,
     lineage_of,
     marker_confidence,
     marker_levels,
@@ -32,13 +30,6 @@ PANEL = Panel.model_validate(
         "impossible": ["CD8+/CK+"],
     }
 )
-LIMITS = {
-    "min_cells": 50,
-    "min_separation_sd": 2.0,
-    "min_share": 0.005,
-    "max_share": 0.95,
-    "seed": 0,
-}
 POSITIVE = pd.DataFrame(
     {
         "CD8_positive": [True, False, False, True],
@@ -59,40 +50,6 @@ def test_levels_are_read_where_the_panel_says():
         }
     )
     assert marker_levels(table, PANEL).to_dict("list") == {"CD8": [2.0], "CK": [4.0]}
-
-
-def population(rng, n, level, spread=0.25):
-    return np.expm1(rng.normal(np.log1p(level), spread, n))
-
-
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.7])
-def test_the_gate_splits_two_populations(share):
-    rng = np.random.default_rng(0)
-    low = population(rng, int(5000 * (1 - share)), 100)
-    high = population(rng, int(5000 * share), 900)
-    gate = fit_gate(np.concatenate([low, high]), **LIMITS)
-    assert 150 < gate.threshold < 700
-    assert (low > gate.threshold).mean() < 0.02
-    assert (high > gate.threshold).mean() > 0.95
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_one_population_has_no_gate(seed):
-    rng = np.random.default_rng(seed)
-    gate = fit_gate(population(rng, 5000, 100), **LIMITS)
-    assert np.isnan(gate.threshold)
-    assert "no positive population" in gate.note
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_skewed_population_has_no_gate(seed):
-    levels = np.random.default_rng(seed).gamma(4, 30, 5000)
-    assert np.isnan(fit_gate(levels, **LIMITS).threshold)
-
-
-@pytest.mark.parametrize("levels", [np.full(100, 7.0), np.ones(3), np.empty(0)])
-def test_too_little_to_tell_has_no_gate(levels):
-    assert np.isnan(fit_gate(levels, **LIMITS).threshold)
 
 
 def test_positive_is_above_the_gate_and_no_gate_calls_none():
@@ -116,35 +73,6 @@ def test_the_first_rule_wins():
     panel = with_phenotypes(PANEL, {"T": "CD8+", "tumour": "CK+"})
     names = call_phenotypes(POSITIVE, panel)
     assert names.tolist() == ["T", "tumour", "other", "T"]
-
-
-def test_what_a_gate_does():
-    levels = np.array([10.0, 20, 79, 81, 99, 101, 124, 126, 400, np.nan])
-    assert gate_figures(levels, 100.0) == {
-        "positive_pct": pytest.approx(100 * 4 / 9),
-        "positive_pct_at_0.8": pytest.approx(100 * 6 / 9),
-        "positive_pct_at_1.25": pytest.approx(100 * 2 / 9),
-        "separation_sd": pytest.approx(1.743, abs=0.001),
-    }
-
-
-def test_separation_is_counted_within_both_sides():
-    logs = np.array([0.9, 1.1, 2.9, 3.1])  # means 1 and 3, deviations of 0.1
-    figures = gate_figures(np.expm1(logs), float(np.expm1(2.0)))
-    assert figures["separation_sd"] == pytest.approx(20.0)
-
-
-@pytest.mark.parametrize(
-    ("levels", "threshold"), [([], 1.0), ([1.0, 2.0], np.nan), ([np.nan], 1.0)]
-)
-def test_a_gate_on_nothing_has_no_figures(levels, threshold):
-    assert np.isnan(list(gate_figures(np.array(levels), threshold).values())).all()
-
-
-def test_no_separation_without_two_sides():
-    figures = gate_figures(np.array([5.0, 6.0, 7.0]), 1.0)
-    assert figures["positive_pct"] == 100
-    assert np.isnan(figures["separation_sd"])
 
 
 T_CELLS = Panel.model_validate(

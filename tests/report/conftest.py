@@ -41,7 +41,7 @@ def _cells(names, regions):
 
 def _gates(rows):
     columns = ["sample", "marker", "threshold", "method", "scope", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(author="", time="", drift="")
 
 
 def _content(panel, **given):

@@ -95,6 +95,34 @@ def test_a_new_sample_runs_alone(finished_batch: Batch):
     assert finished_batch.planned() == dict.fromkeys(STAGES, 1)
 
 
+def test_samples_are_gated_alone_by_default(batch: Batch):
+    assert "mifprofile gates" not in batch.snakemake("-n")
+
+
+@pytest.mark.parametrize(
+    ("scope", "tables"),
+    [("patient", ["P1"]), ("batch", ["1"]), ("cohort", ["all"])],
+)
+def test_samples_that_share_a_gate_wait_for_each_other(
+    batch: Batch, scope: str, tables: list[str]
+):
+    batch.edit("config/config.yaml", "scope: slide", f"scope: {scope}")
+    said = batch.snakemake("-n")
+    commands = re.findall("mifprofile gates (.*) --config", said)
+    assert commands == ["results/A results/B --samples config/samples.tsv"] * len(
+        tables
+    )
+    for table in tables:
+        used = re.findall(rf"--gates results/gates/{table}\.csv", said)
+        assert len(used) == len(SAMPLES)
+
+
+def test_a_changed_lock_gates_again(finished_batch: Batch):
+    finished_batch.edit("config/config.yaml", "scope: slide", "scope: patient")
+    assert finished_batch.planned() == from_stage("phenotype")
+    finished_batch.snakemake("--touch", "--forceall", "--cores", "1")
+
+
 def test_a_pixel_size_in_the_sheet_reaches_ingest(batch: Batch):
     sheet = batch.folder / "config" / "samples.tsv"
     header, first, second = sheet.read_text().splitlines()

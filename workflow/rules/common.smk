@@ -88,6 +88,26 @@ def section(stage):
     return json.dumps(config.get(stage, {}), sort_keys=True)
 
 
+def gate_group(sample):
+    """Name of the samples with which one is gated; empty if it is gated alone."""
+    scope = config.get("gates", {}).get("scope", "slide")
+    column = {"patient": "patient_id", "batch": "batch"}.get(scope)
+    if scope == "slide":
+        return ""
+    return str(SAMPLES.at[sample, column]) if column else "all"
+
+
+def gated_together(wildcards):
+    """Samples of a group."""
+    return [name for name in SAMPLES.index if gate_group(name) == wildcards.group]
+
+
+def shared_gates(wildcards):
+    """Gate table of a sample's group, if it has one."""
+    group = gate_group(wildcards.sample)
+    return f"{RESULTS}/gates/{group}.csv" if group else []
+
+
 def memory(base_mb, tile_px=0, bytes_per_value=0, mb_per_thread=0):
     """``mem_mb`` for one tile in all channels, or per worker; a retry asks for more."""
 

@@ -2,6 +2,7 @@ rule phenotype:
     input:
         measurements=result("measurements.parquet"),
         contacts=result("contacts.parquet"),
+        gates=shared_gates,
         panel=ancient(panel),
     output:
         phenotypes=result("phenotypes.parquet"),
@@ -17,9 +18,10 @@ rule phenotype:
         mem_mb=memory(2000),
     params:
         config=CONFIG,
+        gates=lambda wildcards, input: ["--gates", input.gates] if input.gates else [],
         out=folder,
         panel=panel_part(),
         section=section("phenotype"),
     shell:
         "mifprofile phenotype -o {params.out:q} --panel {input.panel:q} "
-        "--config {params.config:q} > {log:q} 2>&1"
+        "{params.gates:q} --config {params.config:q} > {log:q} 2>&1"

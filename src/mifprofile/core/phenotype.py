@@ -1,14 +1,12 @@
-"""Gates, positivity and phenotypes."""
+"""Positivity and phenotypes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-from sklearn.mixture import GaussianMixture
 
 from mifprofile.model import OTHER, UNCERTAIN
 
@@ -18,25 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.model import Panel, Rule
-
-GATE_COLUMNS = ("sample", "marker", "threshold", "method", "scope", "note")
-# How firm each gate is; see `gate_figures`.
-GATE_FIGURES = (
-    "positive_pct",
-    "positive_pct_at_0.8",
-    "positive_pct_at_1.25",
-    "separation_sd",
-)
-# The mixture is fitted to at most this many cells, taken evenly in order of level.
-MAX_FIT_CELLS = 50_000
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Where positive begins; a NaN threshold says that there is no such population."""
-
-    threshold: float
-    note: str
 
 
 def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
@@ -54,75 +33,6 @@ def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         },
         index=table.index,
     )
-
-
-def fit_gate(
-    levels: NDArray[np.float64],
-    *,
-    min_cells: int,
-    min_separation_sd: float,
-    min_share: float,
-    max_share: float,
-    seed: int,
-) -> Gate:
-    """Find the level that splits negative from positive cells, if there is one.
-
-    Two Gaussians of one width are fitted to log(1 + level): with widths of their own,
-    the few cells between both populations would pull the gate down among the negative
-    ones. They count as two populations if the Bayesian information criterion prefers
-    them to one, their means lie at least ``min_separation_sd`` standard deviations
-    apart, and the share of the upper one is within ``min_share`` and ``max_share``. The
-    gate is where both are equally probable.
-
-    Parameters
-    ----------
-    levels : (n,) float64 array
-        A marker's level per cell.
-    """
-    logs = np.log1p(np.maximum(levels[np.isfinite(levels)], 0.0))
-    if logs.size < min_cells:
-        return Gate(np.nan, f"only {logs.size} cells: too few for an automatic gate")
-    sample = _even_sample(np.sort(logs))[:, None]
-    if np.ptp(sample) == 0:
-        return Gate(np.nan, "no positive population: every cell has the same level")
-    one = GaussianMixture(1, random_state=seed).fit(sample)
-    two = _fit_two(sample, seed)
-    low, high = np.argsort(two.means_.ravel())
-    separation = _separation(two, low, high)
-    share = float(two.weights_[high])
-    facts = f"separation {separation:.2f} SD, share {100 * share:.1f} %"
-    if two.bic(sample) >= one.bic(sample):
-        return Gate(
-            np.nan, f"no positive population: one Gaussian fits better; {facts}"
-        )
-    if separation < min_separation_sd or not min_share <= share <= max_share:
-        return Gate(np.nan, f"no positive population: {facts}")
-    return Gate(float(np.expm1(_crossing(two, low, high))), facts)
-
-
-def gate_figures(levels: NDArray[np.float64], threshold: float) -> dict[str, float]:
-    """What a gate does to the cells, whoever set it, and how firm it is.
-
-    Parameters
-    ----------
-    levels : (n,) float64 array
-        A marker's level per cell.
-    threshold : float
-        NaN if there is no gate.
-
-    Returns
-    -------
-    dict
-        Of `GATE_FIGURES`: cells above the gate in %, and above 0.8 and 1.25 times the
-        gate; and how far positive and negative cells lie apart: the means of
-        log(1 + level), in standard deviations within both. NaN where there is no gate,
-        no cell, or none on one side.
-    """
-    known = levels[np.isfinite(levels)]
-    if known.size == 0 or not np.isfinite(threshold):
-        return dict.fromkeys(GATE_FIGURES, np.nan)
-    shares = [100 * float((known > threshold * f).mean()) for f in (1, 0.8, 1.25)]
-    return dict(zip(GATE_FIGURES, [*shares, _apart(known, threshold)], strict=True))
 
 
 def call_positive(
@@ -269,51 +179,6 @@ def confidence(
         decided = lineage_of(turned, panel) != lineage
         of_lineage[decided] = of_lineage[decided].clip(upper=sure[marker])
     return of_phenotype, of_lineage
-
-
-def _apart(levels: NDArray[np.float64], threshold: float) -> float:
-    logs = np.log1p(np.maximum(levels, 0.0))
-    positive, negative = logs[levels > threshold], logs[levels <= threshold]
-    if positive.size == 0 or negative.size == 0:
-        return np.nan
-    within = np.r_[positive - positive.mean(), negative - negative.mean()]
-    spread = float(within.std())
-    apart = float(positive.mean() - negative.mean())
-    return apart / spread if spread > 0 else np.nan
-
-
-def _even_sample(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    if ordered.size <= MAX_FIT_CELLS:
-        return ordered
-    picks = np.linspace(0, ordered.size - 1, MAX_FIT_CELLS).round().astype(int)
-    return ordered[picks]
-
-
-def _fit_two(sample: NDArray[np.float64], seed: int) -> GaussianMixture:
-    # Starts with an ever smaller upper group: a rare population is else never found.
-    starts = [np.quantile(sample, [(1 - q) / 2, 1 - q / 2]) for q in (0.5, 0.1, 0.02)]
-    fits = [
-        GaussianMixture(
-            2,
-            covariance_type="tied",
-            means_init=s[:, None],
-            random_state=seed,
-            max_iter=500,
-        ).fit(sample)
-        for s in starts
-    ]
-    return max(fits, key=lambda fit: fit.lower_bound_)
-
-
-def _separation(two: GaussianMixture, low: int, high: int) -> float:
-    spread = np.sqrt(two.covariances_.item())
-    return float((two.means_[high, 0] - two.means_[low, 0]) / spread)
-
-
-def _crossing(two: GaussianMixture, low: int, high: int) -> float:
-    grid = np.linspace(two.means_[low, 0], two.means_[high, 0], 1001)
-    upper = two.predict_proba(grid[:, None])[:, high]
-    return float(grid[np.argmax(upper >= 0.5)])
 
 
 def _certainty(levels: pd.Series, threshold: float) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow
 
-from mifprofile.core.phenotype import GATE_COLUMNS
+from mifprofile.core.gate_layouts import gates_for, layout_of
+from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 
@@ -66,29 +67,51 @@ def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
     )
 
 
-def read_gates(path: Path, sample: str) -> pd.DataFrame:
-    """Read gates set by hand and keep those of a sample.
+def read_gates(
+    path: Path, sample: str, levels: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Read the gates of a sample from our table, scimap's or CyLinter's.
 
-    A row applies to ``sample`` if its own column ``sample`` says so or is empty.
+    In our layout a row applies to ``sample`` if its own column ``sample`` says so or is
+    empty.
+
+    Parameters
+    ----------
+    path : Path
+    sample : str
+    levels : pandas.DataFrame or None
+        The sample's levels by marker, without which CyLinter's scale means nothing.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``sample, marker, threshold, method, scope, note``.
+        Columns `GATE_COLUMNS`; text that is missing is ``""``.
     """
     if not path.is_file():
         raise MissingError(f"{path}: no such gate table")
-    table = pd.read_csv(path, comment="#")
-    lacking = {"marker", "threshold"} - set(table.columns)
-    if lacking:
-        raise UsageError(f"{path}: no column {', '.join(sorted(lacking))}")
-    table = table.reindex(columns=list(GATE_COLUMNS))
-    thresholds = pd.to_numeric(table["threshold"], errors="coerce")
-    bad = thresholds.isna() & table["threshold"].notna()
+    table = pd.read_csv(path, comment="#", dtype={"sample": str})
+    layout = layout_of(table.columns)
+    if layout is None:
+        raise UsageError(
+            f"{path}: no gate table: give the columns marker and threshold, or "
+            "scimap's or CyLinter's layout"
+        )
+    if layout == "mifprofile":
+        table = table.reindex(columns=list(GATE_COLUMNS))
+    names = {"mifprofile": ["threshold"], "cylinter": ["gate"]}
+    for name in names.get(layout, [*table.columns[1:]]):
+        table[name] = _numbers(table, name, path)
+    gates = gates_for(table, layout, sample, levels).assign(sample=sample, drift="")
+    usual = {"method": "manual", "scope": "slide", "note": "", "author": "", "time": ""}
+    # A column that is empty was read as numbers.
+    return gates.astype(dict.fromkeys(usual, object)).fillna(usual)
+
+
+def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
+    numbers = pd.to_numeric(table[name], errors="coerce")
+    bad = numbers.isna() & table[name].notna()
     if bad.any():
         row = table[bad].iloc[0]
-        raise UsageError(
-            f"{path}: threshold of {row['marker']} is {row['threshold']!r}, no number"
-        )
-    mine = table["sample"].isna() | (table["sample"].astype(str) == sample)
-    return table.assign(threshold=thresholds)[mine]
+        marker = row.get("marker", row.iloc[0])
+        raise UsageError(f"{path}: {name} of {marker} is {row[name]!r}, no number")
+    return numbers

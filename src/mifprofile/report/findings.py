@@ -113,6 +113,9 @@ def _about_gates(content: ReportContent) -> Iterator[Finding]:
             note = f" ({gate['note']})" if gate["note"] else ""
             text = f"{gate['marker']} has no gate, so no cell counts as positive{note}."
             yield Finding("warn", text)
+        if gate["drift"]:
+            text = f"The gate of {gate['marker']} may not fit here: {gate['drift']}."
+            yield Finding("warn", text)
 
 
 def _about_combinations(content: ReportContent) -> Iterator[Finding]:
@@ -179,3 +182,7 @@ def _about_sources(content: ReportContent) -> Iterator[Finding]:
     by_hand = content.gates[content.gates["method"] == "manual"]["marker"]
     if len(by_hand):
         yield Finding("note", f"Gates set by hand: {', '.join(by_hand)}.")
+    shared = content.gates[content.gates["scope"] != "slide"]
+    for scope, rows in shared.groupby("scope", sort=False):
+        text = f"Gates of the whole {scope}, not this slide's: "
+        yield Finding("note", f"{text}{', '.join(rows['marker'])}.")

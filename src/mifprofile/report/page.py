@@ -10,9 +10,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from mifprofile.core.capability import capabilities
+from mifprofile.core.gates import gate_figures
 from mifprofile.core.landscape import lineage_labels
 from mifprofile.core.palette import Colour, phenotype_colours
-from mifprofile.core.phenotype import gate_figures
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find, judge
 from mifprofile.report.gallery import gallery_pictures

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import (
     REGION_NAMES,
     region_map,
@@ -16,7 +17,6 @@ from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
 from mifprofile.core.metrics import dictionary
-from mifprofile.core.phenotype import GATE_COLUMNS
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import read_csv, read_parquet, write_table

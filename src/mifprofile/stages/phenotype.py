@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,17 @@ import pandas as pd
 
 from mifprofile.core import phenotype as core
 from mifprofile.core.conflicts import impossible_combinations
+from mifprofile.core.gates import GATE_COLUMNS, drift, find_gates, method_of
+from mifprofile.core.shared_gates import with_figures
 from mifprofile.errors import UsageError
+from mifprofile.io.results import Results
 from mifprofile.io.tables import read_gates, read_parquet, write_table
 from mifprofile.model import nearest
 
 if TYPE_CHECKING:
+    from mifprofile.core.gates import Gate
+    from mifprofile.model import Panel
+    from mifprofile.options import PhenotypeOptions
     from mifprofile.stages.job import Job
 
 
@@ -47,56 +54,63 @@ def _impossible(
 
 def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     """One gate per marker of the panel with its figures: the rows of ``gates.csv``."""
-    by_hand = _gates_by_hand(job)
-    rows = [
-        by_hand[marker]
-        if marker in by_hand
-        else _automatic(job, marker, levels[marker])
-        for marker in job.panel.markers
-    ]
-    figures = [
-        core.gate_figures(levels[row["marker"]].to_numpy(), row["threshold"])
-        for row in rows
-    ]
-    columns = [*core.GATE_COLUMNS, *core.GATE_FIGURES]
-    pairs = zip(rows, figures, strict=True)
-    return pd.DataFrame([row | more for row, more in pairs], columns=columns)
+    given = _gates_given(job, levels)
+    found = find_gates(
+        levels,
+        job.panel,
+        job.options.phenotype,
+        known={marker: row["threshold"] for marker, row in given.items()},
+        control=control_levels(job.panel, job.options.phenotype),
+    )
+    rows = [given.get(m) or _found(job, m, found[m]) for m in job.panel.markers]
+    for row in rows:
+        if row["drift"]:
+            job.say(f"  warn: the gate of {row['marker']} may not fit: {row['drift']}")
+    gates = pd.DataFrame(rows, columns=list(GATE_COLUMNS))
+    return with_figures(gates, {job.results.sample_id: levels})
 
 
-def _gates_by_hand(job: Job) -> dict[str, dict[str, Any]]:
+def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | None:
+    """Levels on the negative-control slide, or None if none is given."""
+    if options.control is None:
+        return None
+    anchored = [m for m in panel.markers if method_of(m, options) == "control"]
+    if not set(anchored) - set(options.negatives):
+        raise UsageError(
+            f"{options.control}: a control slide, but no marker is gated by it; set "
+            "phenotype.method, or phenotype.methods of a marker, to control"
+        )
+    table = read_parquet(Results(Path(options.control)).measurements)
+    return core.marker_levels(table, panel)
+
+
+def _gates_given(job: Job, levels: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Gates from a table, by marker, each with why it may not fit these cells."""
     if job.gates is None:
         return {}
-    table = read_gates(job.gates, job.results.sample_id)
-    for marker in table["marker"]:
+    rows = read_gates(job.gates, job.results.sample_id, levels).to_dict("records")
+    for row in rows:
+        marker = row["marker"]
         if marker not in job.panel.markers:
             raise UsageError(
                 f"{job.gates}: no marker {marker!r} in panel {job.panel.name}"
                 f"{nearest(str(marker), job.panel.markers)}"
             )
-    table = table.assign(
-        sample=job.results.sample_id,
-        method=table["method"].fillna("manual"),
-        scope=table["scope"].fillna("slide"),
-        note=table["note"].fillna(""),
-    )
-    return {str(row["marker"]): row for row in table.to_dict("records")}
+        row["drift"] = drift(
+            levels[marker].to_numpy(), row["threshold"], job.options.phenotype
+        )
+    return {str(row["marker"]): row for row in rows}
 
 
-def _automatic(job: Job, marker: str, levels: pd.Series) -> dict[str, Any]:
-    options = job.options.phenotype
-    gate = core.fit_gate(
-        levels.to_numpy(float),
-        min_cells=options.min_cells,
-        min_separation_sd=options.min_separation_sd,
-        min_share=options.min_share,
-        max_share=options.max_share,
-        seed=options.seed,
-    )
+def _found(job: Job, marker: str, gate: Gate) -> dict[str, Any]:
     return {
         "sample": job.results.sample_id,
         "marker": marker,
         "threshold": gate.threshold,
-        "method": "gmm",
+        "method": method_of(marker, job.options.phenotype),
         "scope": "slide",
         "note": gate.note,
+        "author": "",
+        "time": "",
+        "drift": "",
     }

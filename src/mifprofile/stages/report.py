@@ -12,8 +12,9 @@ import pandas as pd
 from dask.base import compute
 
 from mifprofile.core.conflicts import Combination
+from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import COLUMNS
-from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
+from mifprofile.core.phenotype import marker_levels
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json

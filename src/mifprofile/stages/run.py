@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mifprofile.errors import UsageError
 from mifprofile.io.atomic import storage_errors
-from mifprofile.io.results import slide_identity
+from mifprofile.io.results import Results, slide_identity
 from mifprofile.io.store import Scratch
 from mifprofile.options import STAGES, Stage
 
@@ -105,6 +105,7 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
     model = Path(job.options.segment.model)
+    control = Results(Path(job.options.phenotype.control or "")).measurements
     files = {
         "ingest": {"slide": job.slide},
         "segment": {
@@ -112,7 +113,10 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
             "cells": job.cells,
             "model": model if model.is_file() else None,
         },
-        "phenotype": {"gates": job.gates},
+        "phenotype": {
+            "gates": job.gates,
+            "control": control if control.is_file() else None,
+        },
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
 

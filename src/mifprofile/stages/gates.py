@@ -1,0 +1,159 @@
+"""``measurements.parquet`` of several samples → one ``gates.csv`` for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mifprofile.core.gate_layouts import to_layout
+from mifprofile.core.phenotype import marker_levels
+from mifprofile.core.shared_gates import shared_gates, with_figures
+from mifprofile.errors import UsageError
+from mifprofile.io.config import read_panel, read_samples
+from mifprofile.io.results import Results
+from mifprofile.io.tables import read_gates, read_parquet, write_table
+from mifprofile.model import nearest
+from mifprofile.options import Options
+from mifprofile.stages.phenotype import control_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mifprofile.core.gate_layouts import Layout
+    from mifprofile.model import Panel, Sample
+
+
+@dataclass(frozen=True)
+class GatesJob:
+    """Samples that are gated together.
+
+    Attributes
+    ----------
+    folders : tuple of Path
+        Result folders in which the stage ``measure`` has run.
+    out : Path
+        The table to write.
+    options : Options
+    panel : Path or None
+        By default, each sample's own from the sheet.
+    samples : Path or None
+        Sample sheet; scopes beyond the slide and locks need it.
+    source : Path or None
+        Take the gates from this table, in any layout, instead of finding them.
+    in_use : bool
+        Collect each folder's own ``gates.csv`` instead of finding gates.
+    layout : str
+        Of the table that is written.
+    """
+
+    folders: tuple[Path, ...]
+    out: Path
+    options: Options = field(default_factory=Options)
+    panel: Path | None = None
+    samples: Path | None = None
+    source: Path | None = None
+    in_use: bool = False
+    layout: Layout = "mifprofile"
+
+
+def gates(job: GatesJob) -> pd.DataFrame:
+    """Find or collect the gates of all samples, and write them as one table."""
+    results = {r.sample_id: r for r in map(Results, job.folders)}
+    if len(results) < len(job.folders):
+        raise UsageError("two result folders have the same name, that of their sample")
+    sheet = _sheet(job, list(results))
+    panels = _panels(job, sheet, list(results))
+    parts: list[pd.DataFrame] = []
+    levels: dict[str, pd.DataFrame] = {}
+    for path in dict.fromkeys(panels.values()):
+        mine = {name: r for name, r in results.items() if panels[name] == path}
+        panel = read_panel(path)
+        here = {name: _levels(r, panel) for name, r in mine.items()}
+        parts.append(_gates_of(job, mine, here, sheet, panel))
+        levels |= here
+    table = pd.concat(parts, ignore_index=True)
+    conditions = {name: sample.timepoint for name, sample in sheet.items()}
+    write_table(to_layout(table, job.layout, levels, conditions), job.out)
+    return table
+
+
+def _gates_of(
+    job: GatesJob,
+    results: Mapping[str, Results],
+    levels: Mapping[str, pd.DataFrame],
+    sheet: Mapping[str, Sample],
+    panel: Panel,
+) -> pd.DataFrame:
+    """Gates of the samples of one panel."""
+    if job.source is None and not job.in_use:
+        return shared_gates(
+            levels,
+            _groups(job, sheet, list(levels)),
+            {name: sample.timepoint for name, sample in sheet.items()},
+            panel,
+            job.options,
+            control_levels(panel, job.options.phenotype),
+        )
+    tables = [
+        read_gates(job.source or results[name].gates, name, levels[name])
+        for name in levels
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    for marker in table["marker"]:
+        if marker not in panel.markers:
+            hint = nearest(str(marker), panel.markers)
+            raise UsageError(f"{job.source}: no marker {marker!r} in the panel{hint}")
+    return with_figures(table, levels)
+
+
+def _levels(results: Results, panel: Panel) -> pd.DataFrame:
+    return marker_levels(read_parquet(results.measurements), panel)
+
+
+def _sheet(job: GatesJob, names: list[str]) -> dict[str, Sample]:
+    """Rows of the sample sheet for the given samples, by name."""
+    scope, lock_to = job.options.gates.scope, job.options.gates.lock_to
+    if job.samples is None:
+        if scope in {"patient", "batch"} or lock_to is not None:
+            what = f"lock_to {lock_to}" if lock_to else f"scope {scope}"
+            raise UsageError(f"gates: {what} needs the sample sheet (--samples)")
+        return {}
+    sheet = {sample.sample_id: sample for sample in read_samples(job.samples)}
+    for name in names:
+        if name not in sheet:
+            raise UsageError(f"{job.samples}: no sample {name!r}{nearest(name, sheet)}")
+    known = dict.fromkeys(sample.timepoint for sample in sheet.values())
+    if lock_to is not None and lock_to not in known:
+        raise UsageError(
+            f"{job.samples}: no sample at timepoint {lock_to!r}"
+            f"{nearest(lock_to, known)}"
+        )
+    return {name: sheet[name] for name in names}
+
+
+def _panels(
+    job: GatesJob, sheet: Mapping[str, Sample], names: list[str]
+) -> dict[str, Path]:
+    if job.panel is not None:
+        return dict.fromkeys(names, job.panel)
+    if not sheet:
+        raise UsageError("gates: give --panel, or --samples with a column panel")
+    return {name: Path(sheet[name].panel) for name in names}
+
+
+def _groups(
+    job: GatesJob, sheet: Mapping[str, Sample], names: list[str]
+) -> dict[str, str]:
+    """Which group each sample is in."""
+    match job.options.gates.scope:
+        case "slide":
+            return {name: name for name in names}
+        case "patient":
+            return {name: sheet[name].patient_id for name in names}
+        case "batch":
+            return {name: sheet[name].batch for name in names}
+        case "cohort":
+            return dict.fromkeys(names, "cohort")
