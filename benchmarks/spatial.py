@@ -63,8 +63,8 @@ def figures(cells: int = 1_000_000, types: int = 20, workers: int = 2) -> str:
     lines = [
         f"## Spatial statistics, {size} on {area}, {workers} threads",
         "",
-        f"Clustered cells in tissue with holes, a mask of {UM:g} µm. CPU seconds are of",
-        "all threads. Memory is the peak above what the process held before.",
+        f"Clustered cells in tissue with holes, a mask of {UM:g} µm. CPU seconds are",
+        "those of all threads, memory is the peak above what was held before.",
         "",
         "| statistic | s | CPU s | MB |",
         "|---|---|---|---|",
@@ -175,7 +175,7 @@ def _steps(
 
 
 class _Watch:
-    """Seconds, CPU seconds, and the largest resident memory seen above that at the start."""
+    """Seconds by clock and CPU, and the peak of memory above that at the start."""
 
     def __enter__(self) -> _Watch:
         self.start_mb = self.most_mb = _resident_mb()

@@ -279,7 +279,8 @@ def _signed_px(
     rest = tissue & ~nest
     if not (nest.any() and rest.any()):
         return out
-    border = ndimage.distance_transform_edt(tissue)
+    # Without a pixel to go to, scipy's distances mean nothing.
+    border = np.inf if tissue.all() else ndimage.distance_transform_edt(tissue)
     for here, there, sign in ((rest, nest, 1), (nest, rest, -1)):
         far = ndimage.distance_transform_edt(~there)
         known = here & (far <= border)
