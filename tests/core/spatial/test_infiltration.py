@@ -55,6 +55,17 @@ def test_blocks_know_the_bands_of_the_whole(holed, block):
     np.testing.assert_array_equal(parts.index, one.index)
 
 
+def test_a_block_far_from_glass_knows_no_border():
+    """Blocks in the middle are, with their halo, tissue alone."""
+    window = Window(np.ones((80, 80), bool), 1.0)
+    nest = np.zeros((80, 80), bool)
+    nest[:, 41:] = True
+    one = distance_bands(window, nest, [-4, 0, 4])
+    parts = distance_bands(window, nest, [-4, 0, 4], block_px=20)
+    assert (one.index[20:60, 37:41] == 1).all()
+    np.testing.assert_array_equal(parts.index, one.index)
+
+
 def test_profile_counts_cells_and_area_on_one_map():
     window, nest = strip()
     bands = distance_bands(window, nest, band_edges(5, 10))

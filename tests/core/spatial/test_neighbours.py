@@ -14,6 +14,7 @@ from mifprofile.core.spatial import (
     pair_sums,
     within_table,
 )
+from mifprofile.errors import UsageError
 
 
 def square(size=20):
@@ -72,6 +73,11 @@ def test_null_of_few_cells_is_the_mean_over_all_relabellings():
     assert null.mean[0, 1] == pytest.approx(np.mean(ends), abs=0.05)
     assert null.sd[0, 1] == pytest.approx(np.std(ends), abs=0.05)
     assert np.isnan(null.seen[1, 1])
+
+
+def test_one_relabelling_has_no_spread(clustered):
+    with pytest.raises(UsageError, match="ask for 2 or more"):
+        nearest_null(clustered, nearest_distances(clustered), permutations=1)
 
 
 def test_z_of_relabelled_clusters_is_standard(clustered):

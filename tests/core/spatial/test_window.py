@@ -10,7 +10,6 @@ from mifprofile.core.spatial import (
     distance_to_pixels,
     set_covariance,
 )
-from mifprofile.core.spatial.window import blocked_distance_px
 from mifprofile.errors import UsageError
 
 masks = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -98,10 +97,3 @@ def test_distance_to_pixels_as_by_trying_all(target, beyond, within_um, seed):
     for point, distance in zip(points, found, strict=True):
         wanted = min((_to_square(point, *s, um) for s in squares), default=np.inf)
         assert distance == pytest.approx(wanted if wanted <= within_um else np.inf)
-
-
-@given(masks, st.booleans(), st.integers(1, 5), st.integers(1, 4))
-def test_blocks_know_the_distances_of_the_whole(target, beyond, reach, block):
-    whole = blocked_distance_px(target, reach, beyond=beyond)
-    parts = blocked_distance_px(target, reach, beyond=beyond, block_px=block)
-    np.testing.assert_array_equal(parts, whole)

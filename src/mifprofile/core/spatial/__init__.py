@@ -28,7 +28,7 @@ from mifprofile.core.spatial.neighbours import (
     nearest_table,
     within_table,
 )
-from mifprofile.core.spatial.pairs import PairSums, disc_counts, pair_sums
+from mifprofile.core.spatial.pairs import RADII_UM, PairSums, disc_counts, pair_sums
 from mifprofile.core.spatial.ripley import cross_k
 from mifprofile.core.spatial.tiles import Tiles, count_tiles, moran, morisita_horn
 from mifprofile.core.spatial.window import (
@@ -39,6 +39,7 @@ from mifprofile.core.spatial.window import (
 )
 
 __all__ = [
+    "RADII_UM",
     "Bands",
     "Diversity",
     "NearestNull",

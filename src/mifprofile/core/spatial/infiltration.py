@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from mifprofile.core.spatial._table import MIN_CELLS, OK
 from mifprofile.core.spatial.window import (
     BLOCK_PX,
-    blocked_distance_px,
     distance_to_pixels,
     inside,
+    with_halo,
 )
 from mifprofile.errors import UsageError
 
@@ -98,15 +99,16 @@ def distance_bands(
     reach = int(np.ceil(np.abs(edges).max() / window.um)) + 1
     nest = nest & window.mask
     index = np.full(nest.shape, NO_BAND, np.int16)
-    border = blocked_distance_px(~window.mask, reach, beyond=True, block_px=block_px)
-    for side, here in ((1, window.mask & ~nest), (-1, nest)):
-        there = window.mask & ~here
-        far = blocked_distance_px(there, reach, beyond=False, block_px=block_px)
-        known = here & (far <= border) & np.isfinite(far)
-        signed = side * (far[known] - 0.5) * window.um
-        band = np.searchsorted(edges, signed, side="right") - 1
-        band[band == edges.size - 1] = NO_BAND
-        index[known] = band
+    for row in range(0, nest.shape[0], block_px):
+        for col in range(0, nest.shape[1], block_px):
+            core = index[row : row + block_px, col : col + block_px]
+            place = ((row, col), core.shape, reach)
+            tissue = with_halo(window.mask, *place)
+            signed = _signed_px(tissue, with_halo(nest, *place))
+            signed = signed[reach:-reach, reach:-reach] * window.um
+            band = np.searchsorted(edges, signed, side="right") - 1
+            # Beyond the last edge, as what is not known, which is infinite.
+            core[...] = np.where(band < edges.size - 1, band, NO_BAND)
     return Bands(index, edges, window.um)
 
 
@@ -267,6 +269,23 @@ def _centre_of_mass(bands: pd.DataFrame, min_cells: int) -> Summary:
     else:
         value = float((middle * density).sum() / density.sum())
     return "centre_of_mass_um", value, cells, cells, area, area, *why
+
+
+def _signed_px(
+    tissue: NDArray[np.bool_], nest: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Signed distance of pixels to the border of the nests; infinite if not known."""
+    out = np.full(tissue.shape, np.inf)
+    rest = tissue & ~nest
+    if not (nest.any() and rest.any()):
+        return out
+    # Without a pixel to go to, scipy's distances mean nothing.
+    border = np.inf if tissue.all() else ndimage.distance_transform_edt(tissue)
+    for here, there, sign in ((rest, nest, 1), (nest, rest, -1)):
+        far = ndimage.distance_transform_edt(~there)
+        known = here & (far <= border)
+        out[known] = sign * (far[known] - 0.5)
+    return out
 
 
 def _checked_edges(edges_um: Sequence[float]) -> NDArray[np.float64]:

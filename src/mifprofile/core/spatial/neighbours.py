@@ -17,7 +17,8 @@ from mifprofile.core.spatial._table import (
     too_far,
     type_pairs,
 )
-from mifprofile.core.spatial.pairs import checked_radii
+from mifprofile.core.spatial.pairs import RADII_UM, checked_radii
+from mifprofile.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +106,10 @@ def nearest_null(
     workers : int
         Threads; the result does not depend on them.
     """
+    if permutations < 2:
+        raise UsageError(
+            f"nearest_null: {permutations} permutations; ask for 2 or more"
+        )
     rng = np.random.default_rng(seed)
     # From the window's middle outwards: shuffled or turned, cells draw the same lots.
     far = np.square(pattern.points - pattern.window.centre_um).sum(axis=1)
@@ -210,7 +215,7 @@ def within_table(
 def cross_g(
     pattern: Pattern,
     nearest: NDArray[np.float64],
-    radii_um: Sequence[float],
+    radii_um: Sequence[float] = RADII_UM,
     *,
     min_cells: int = MIN_CELLS,
 ) -> pd.DataFrame:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mifprofile.core.spatial.window import Pattern
 
+RADII_UM = (10.0, 20.0, 30.0, 50.0)
 # Bins are a third of the distance: few bins to visit, few pairs in vain.
 BINS_PER_REACH = 3
 # More bins than this per cell would be empty.
@@ -109,7 +110,7 @@ class Grid:
 
 def pair_sums(
     pattern: Pattern,
-    radii_um: Sequence[float],
+    radii_um: Sequence[float] = RADII_UM,
     *,
     workers: int = 1,
     strips: int = STRIPS,

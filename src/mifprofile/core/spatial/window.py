@@ -190,7 +190,7 @@ def set_covariance(
         for col in range(0, mask.shape[1], block_px):
             core = mask[row : row + block_px, col : col + block_px]
             if core.any():
-                wide = _around(mask, (row, col), core.shape, reach_px)
+                wide = with_halo(mask, (row, col), core.shape, reach_px)
                 out += _correlate(core, wide)
     return out
 
@@ -232,38 +232,17 @@ def distance_to_pixels(
     return out
 
 
-def blocked_distance_px(
-    target: NDArray[np.bool_], reach_px: int, *, beyond: bool, block_px: int = BLOCK_PX
-) -> NDArray[np.float32]:
-    """Distance from pixel centres to the nearest target pixel's centre.
-
-    Computed in blocks with a halo of ``reach_px``; the same whatever the block.
-
-    Parameters
-    ----------
-    target : (h, w) bool array
-    reach_px : int
-        Larger distances are returned as infinite.
-    beyond : bool
-        Whether all that lies outside the array is target as well.
-
-    Returns
-    -------
-    (h, w) float32 array
-        px; 0 on target pixels.
-    """
-    out = np.full(target.shape, np.inf, np.float32)
-    for row in range(0, target.shape[0], block_px):
-        for col in range(0, target.shape[1], block_px):
-            core = out[row : row + block_px, col : col + block_px]
-            wide = _around(target, (row, col), core.shape, reach_px, beyond)
-            if target[row : row + block_px, col : col + block_px].all():
-                core[...] = 0
-            elif wide.any():
-                far = ndimage.distance_transform_edt(~wide).astype(np.float32)
-                middle = (slice(reach_px, -reach_px or None),) * 2
-                core[...] = far[middle]
-    out[out > reach_px] = np.inf
+def with_halo(
+    mask: NDArray[np.bool_], origin: tuple[int, int], shape: tuple[int, ...], halo: int
+) -> NDArray[np.bool_]:
+    """Part of a mask with a halo; outside the array it is False."""
+    out = np.zeros([size + 2 * halo for size in shape], bool)
+    source, place = [], []
+    for start, size, whole in zip(origin, shape, mask.shape, strict=True):
+        low, high = max(start - halo, 0), min(start + size + halo, whole)
+        source.append(slice(low, high))
+        place.append(slice(low - start + halo, high - start + halo))
+    out[tuple(place)] = mask[tuple(source)]
     return out
 
 
@@ -286,24 +265,6 @@ def _all_of(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
     padded = np.pad(mask, pad)
     rows, cols = (size // step for size in padded.shape)
     return np.asarray(padded.reshape(rows, step, cols, step).all(axis=(1, 3)))
-
-
-def _around(
-    mask: NDArray[np.bool_],
-    origin: tuple[int, int],
-    shape: tuple[int, ...],
-    halo: int,
-    fill: bool = False,
-) -> NDArray[np.bool_]:
-    """Part of a mask with a halo; what lies outside the array is ``fill``."""
-    out = np.full([size + 2 * halo for size in shape], fill)
-    source, place = [], []
-    for start, size, whole in zip(origin, shape, mask.shape, strict=True):
-        low, high = max(start - halo, 0), min(start + size + halo, whole)
-        source.append(slice(low, high))
-        place.append(slice(low - start + halo, high - start + halo))
-    out[tuple(place)] = mask[tuple(source)]
-    return out
 
 
 def _correlate(core: NDArray[np.bool_], wide: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -343,7 +304,7 @@ def _along_row(
     if left < reach:
         best = x - float(col - left + 1) * um
     if right < reach:
-        best = min(best, (col + right) * um - x)
+        best = min(best, float(col + right) * um - x)
     return max(best, 0.0)
 
 
