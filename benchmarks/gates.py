@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.true_cells import demo_panel, f1, true_cells
 from mifprofile.core.gates import find_gate, find_gates, fit_gate
-from mifprofile.core.measure import add_blocks, cell_table, sum_block
 from mifprofile.core.phenotype import marker_levels
 from mifprofile.core.shared_gates import shared_gates
-from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.io.tables import read_csv
 from mifprofile.options import STAGES, GatesOptions, Options, PhenotypeOptions
-from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_stage
-from mifprofile.testing import SynthOptions, synthetic_block, synthetic_truth
-from mifprofile.testing.options import NUCLEAR_CHANNEL, Mixture
+from mifprofile.testing import SynthOptions
+from mifprofile.testing.options import Mixture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mifprofile.model import Panel
 
 SIZE_MM = (0.6, 0.6)
 # The methods were tuned on other seeds (100 to 109).
@@ -72,7 +68,7 @@ def _absent() -> str:
         without = [_foxp3(seed, NO_TREG | faults) for seed in EMPTY_SEEDS]
         rare = [_foxp3(seed, RARE_TREG | faults) for seed in SEEDS]
         found = [
-            _f1(positive, levels > threshold) for threshold, levels, positive in rare
+            f1(positive, levels > threshold) for threshold, levels, positive in rare
         ]
         shares = [100 * positive.mean() for *_, positive in rare]
         invented = sum(bool(np.isfinite(threshold)) for threshold, *_ in without)
@@ -110,7 +106,7 @@ def _run(options: SynthOptions) -> str:
     """Note of the gate of FOXP3 after a run."""
     with tempfile.TemporaryDirectory() as folder:
         slide = write_synthetic_slide(Path(folder) / "slide.ome.tiff", options).slide
-        job = Job(Results(Path(folder) / "out"), _panel(), slide=slide, quiet=True)
+        job = Job(Results(Path(folder) / "out"), demo_panel(), slide=slide, quiet=True)
         for stage in STAGES[: STAGES.index("phenotype") + 1]:
             run_stage(job, stage)
         gates = read_csv(job.results.gates, {"note"}).set_index("marker")
@@ -128,7 +124,7 @@ def _foxp3(
 
 def _methods() -> str:
     """Lowest F1 of the calls over the seeds, by marker and method."""
-    markers = list(_panel().markers)
+    markers = list(demo_panel().markers)
     rows = []
     for name, faults in SLIDES.items():
         scores: dict[str, list[dict[str, float]]] = {}
@@ -155,7 +151,7 @@ def _scores(
     found: dict[str, dict[str, float]] = {}
     for method in METHODS:
         found[method] = {
-            marker: _f1(
+            marker: f1(
                 positive[marker],
                 levels[marker]
                 > find_gate(
@@ -165,9 +161,9 @@ def _scores(
             for marker in levels
         }
     rules = {"CD8": "CK+", "FOXP3": "CK+", "HER2": "CD8+"}
-    anchored = find_gates(levels, _panel(), PhenotypeOptions(negatives=rules))
+    anchored = find_gates(levels, demo_panel(), PhenotypeOptions(negatives=rules))
     found["control"] = {
-        marker: _f1(positive[marker], levels[marker] > anchored[marker].threshold)
+        marker: f1(positive[marker], levels[marker] > anchored[marker].threshold)
         for marker in rules
     }
     return found
@@ -211,7 +207,7 @@ def _change(pair: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
             name: name if gates.scope == "slide" else "patient" for name in levels
         }
         table = shared_gates(
-            levels, groups, {n: n for n in levels}, _panel(), Options(gates=gates)
+            levels, groups, {n: n for n in levels}, demo_panel(), Options(gates=gates)
         )
         share = table[table["marker"] == "CD8"].set_index("sample")["positive_pct"]
         change = share["visit1"] / share["visit0"]
@@ -219,41 +215,17 @@ def _change(pair: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
     return " | ".join(cells)
 
 
-@cache
 def _measured(options: SynthOptions) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Levels of every cell and its true positivity, a column per marker."""
-    height, width = options.shape_px
-    block = synthetic_block(options, 0, 0, height, width)
-    whole = (slice(0, height), slice(0, width))
-    ring_px = Options().measure.membrane_um / options.pixel_size_um
-    part = sum_block(block.channels, block.nuclei, block.cells, whole, (0, 0), ring_px)
-    table = cell_table(
-        add_blocks([part], len(block.channels)),
-        [NUCLEAR_CHANNEL, *options.markers],
-        options.pixel_size_um,
-    )
-    truth = synthetic_truth(options).set_index("cell_id")
-    table = table[table["cell_id"].isin(truth.index)].reset_index(drop=True)
-    known = truth.loc[table["cell_id"], [f"{m}_positive" for m in options.markers]]
+    slide = true_cells(options)
+    known = slide.truth[[f"{m}_positive" for m in options.markers]]
     known.columns = list(options.markers)
-    return marker_levels(table, _panel()), known.reset_index(drop=True)
-
-
-@cache
-def _panel() -> Panel:
-    with demo_panel_path() as path:
-        return read_panel(path)
+    return marker_levels(slide.cells, demo_panel()), known
 
 
 def _table(title: str, names: list[str], rows: list[str]) -> str:
     head = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     return "\n".join([title, "", *head, *rows])
-
-
-def _f1(true: Any, called: Any) -> float:
-    hits = np.count_nonzero(np.asarray(true) & np.asarray(called))
-    total = np.count_nonzero(true) + np.count_nonzero(called)
-    return 2 * hits / total if total else 1.0
 
 
 def _span(seeds: range) -> str:

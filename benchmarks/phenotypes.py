@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.true_cells import demo_panel, true_cells
 from mifprofile.core.conflicts import impossible_combinations
-from mifprofile.core.measure import add_blocks, cell_table, sum_block
 from mifprofile.core.gates import fit_gate
 from mifprofile.core.phenotype import call_cells, marker_levels
-from mifprofile.io.config import read_panel
 from mifprofile.model import UNCERTAIN
-from mifprofile.options import MeasureOptions, PhenotypeOptions
-from mifprofile.panels import demo_panel_path
-from mifprofile.testing import SynthOptions, synthetic_block, synthetic_truth
+from mifprofile.options import PhenotypeOptions
+from mifprofile.testing import SynthOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from mifprofile.model import Panel
 
@@ -58,8 +54,7 @@ class Slide:
 
 def figures() -> str:
     """Markdown: how often cells of a confidence are right, and what conflicts show."""
-    with demo_panel_path() as path:
-        panel = read_panel(path)
+    panel = demo_panel()
     slides = {name: make(panel, **faults) for name, faults in SLIDES.items()}
     judged = {name: _judged(slide, panel) for name, slide in slides.items()}
     judged["all"] = pd.concat(judged.values())
@@ -87,33 +82,14 @@ def figures() -> str:
 
 def make(panel: Panel, **faults: Any) -> Slide:
     """Draw a slide of 1 mm² and measure it in its true cells."""
-    options = SynthOptions(seed=SEED, **faults)
-    height, width = options.shape_px
-    block = synthetic_block(options, 0, 0, height, width)
-    membrane_px = MeasureOptions().membrane_um / options.pixel_size_um
-    inner = slice(0, height), slice(0, width)
-    names = ["DAPI", *options.markers]
-    part = sum_block(
-        block.channels, block.nuclei, block.cells, inner, (0, 0), membrane_px
-    )
-    sums = add_blocks([part], len(names))
-    table = cell_table(sums, names, options.pixel_size_um)
-    truth = synthetic_truth(options)
-    table = table.set_index("cell_id").loc[truth["cell_id"]].reset_index()
-    levels = marker_levels(table, panel)
-    return Slide(levels, truth, _contacts(block.cells), _gates(levels))
+    slide = true_cells(SynthOptions(seed=SEED, **faults))
+    levels = marker_levels(slide.cells, panel)
+    return Slide(levels, slide.truth, slide.contacts, _gates(levels))
 
 
 def _gates(levels: pd.DataFrame) -> dict[str, float]:
     options = PhenotypeOptions()
     return {m: fit_gate(levels[m].to_numpy(), options).threshold for m in levels}
-
-
-def _contacts(cells: NDArray[np.uint32]) -> pd.DataFrame:
-    sides = [(cells[:, 1:], cells[:, :-1]), (cells[1:], cells[:-1])]
-    pairs = np.concatenate([np.stack([a[a != b], b[a != b]], 1) for a, b in sides])
-    pairs = np.unique(np.sort(pairs[(pairs > 0).all(axis=1)], axis=1), axis=0)
-    return pd.DataFrame(pairs, columns=["cell_a", "cell_b"])
 
 
 def _judged(slide: Slide, panel: Panel) -> pd.DataFrame:
