@@ -117,9 +117,9 @@ def test_cps_counts_immune_cells_near_nests(cells, table):
     tumour = cells["phenotype"] == "tumour"
     # The last nest ends at 2700 µm.
     for within_um in (500, 100):
-        stripes = (cells["x_um"] <= 2700) | (cells["x_um"] <= 2700 + within_um)
         gaps = cells["x_um"] % 600
-        near = stripes & ((gaps < 300 + within_um) | (gaps > 600 - within_um))
+        near = (gaps < 300 + within_um) | (gaps > 600 - within_um)
+        near &= cells["x_um"] <= 2700 + within_um
         row = pick(table, "pdl1_cps", f"within_um={within_um}")
         counted = (positive & tumour).sum() + (positive & immune & near).sum()
         assert row.n_num == counted

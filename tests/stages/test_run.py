@@ -82,6 +82,12 @@ def test_tables_agree_with_each_other(finished):
     assert len(outlines["features"]) == len(cells)
 
 
+def test_every_metric_is_explained_beside_the_landscape(finished):
+    metrics = pd.read_csv(finished.results.landscape)["metric"]
+    explained = pd.read_csv(finished.results.dictionary)["name"]
+    assert set(metrics) == set(explained)
+
+
 def test_a_second_run_does_nothing(copy):
     before = finish_times(copy)
     run_all(copy)
