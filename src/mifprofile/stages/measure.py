@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,7 +174,7 @@ def _measure_all(
             sectors=options.sectors,
             strip=options.spill_over,
         )
-        for runs, planes in (none, *whole_cells(_cut(job, scene), areas))
+        for runs, planes in chain([none], whole_cells(_cut(job, scene), areas))
     ]
     return pd.concat(parts).sort_values("cell_id", ignore_index=True)
 
