@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.model import Panel
+    from mifprofile.options import GateMethod
 
 SIZE_MM = (0.6, 0.6)
 # The methods were tuned on other seeds (100 to 109).
@@ -52,15 +53,15 @@ RARE_TREG = {
     "nest": Mixture(tumour=0.88, ctl=0.05, treg=0.01, immune=0.035),
     "stroma": Mixture(ctl=0.14, treg=0.02, immune=0.27),
 }
-METHODS = ("gmm", "otsu", "triangle")
+METHODS: tuple[GateMethod, ...] = ("gmm", "otsu", "triangle")
 
 
 def figures() -> str:
     """Tables on gates, measured with the true masks."""
     faults = ", ".join(f"{k} {v:g}" for k, v in MODERATE.items())
     text = (
-        "## Gates\n\nSynthetic slides of 0.36 mm² (some 2,100 cells), measured with the "
-        f"true masks unless said otherwise. Moderate faults: {faults}."
+        "## Gates\n\nSynthetic slides of 0.36 mm² (some 2,100 cells), measured with "
+        f"the true masks unless said otherwise. Moderate faults: {faults}."
     )
     return "\n\n".join([text, _absent(), _whole_way(), _methods(), _locking()])
 
