@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     breast,
     demo,
+    gates,
     phenotypes,
     speed,
     spill_over,
@@ -45,6 +46,7 @@ def main() -> None:
             parts.insert(2, breast.figures(data / "breast_b09", Path(folder) / "b09"))
         parts.insert(2, phenotypes.figures())
         parts += [
+            gates.figures(),
             uncertainty.figures(),
             spill_over.figures(),
             whole_slide.peer_figures(Path(folder) / "peer"),

@@ -24,6 +24,7 @@ from mifprofile.testing.options import Mixture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mifprofile.options import GateMethod
 
 SIZE_MM = (0.6, 0.6)
 # The methods were tuned on other seeds (100 to 109).
@@ -48,7 +49,7 @@ RARE_TREG = {
     "nest": Mixture(tumour=0.88, ctl=0.05, treg=0.01, immune=0.035),
     "stroma": Mixture(ctl=0.14, treg=0.02, immune=0.27),
 }
-METHODS = ("gmm", "otsu", "triangle")
+METHODS: tuple[GateMethod, ...] = ("gmm", "otsu", "triangle")
 
 
 def figures() -> str:

@@ -71,6 +71,17 @@ def test_ready_panels(call, fails, tmp_path):
     assert "did you mean 'her2-core'" in fails("panel", "her2-kore")
 
 
+def test_gates_of_results_are_collected_for_other_programs(
+    call, fails, tmp_path, finished, panel_path
+):
+    out = tmp_path / "manual_gates.csv"
+    words = ("gates", finished.results.folder, "--panel", panel_path, "-o", out)
+    code, _, _ = call(*words, "--in-use", "--export", "scimap")
+    assert code == 0
+    assert out.read_text().splitlines()[0] == "markers,sample"
+    assert "--samples" in fails(*words, "--scope", "patient")
+
+
 def test_no_pixel_size(fails, tmp_path, panel_path):
     slide = write_slide(tmp_path / "a.ome.tiff")
     line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")

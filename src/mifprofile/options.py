@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mifprofile.errors import UsageError
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -195,6 +197,15 @@ class GatesOptions(StageOptions):
     min_cells: int = Field(
         500, ge=10, description="Samples with fewer cells are left out of a shared fit."
     )
+
+    @model_validator(mode="after")
+    def _something_to_lock_to(self) -> Self:
+        if self.lock_to is not None and self.scope == "slide":
+            raise UsageError(
+                f"lock_to {self.lock_to}: a slide that is gated alone has nothing to "
+                "be locked to; choose the scope patient, batch or cohort"
+            )
+        return self
 
 
 class LandscapeOptions(StageOptions):

@@ -119,7 +119,8 @@ def test_a_control_slide_anchors_a_gate(biopsies, finished, tmp_path):
     ("changes", "gates_options", "says"),
     [
         ({"samples": None}, {"scope": "patient"}, "needs the sample sheet"),
-        ({}, {"lock_to": "basline"}, "did you mean 'baseline'"),
+        ({}, {"scope": "patient", "lock_to": "basline"}, "did you mean 'baseline'"),
+        ({}, {"lock_to": "baseline"}, "choose the scope patient"),
         ({"samples": None}, {}, "give --panel"),
     ],
 )

@@ -117,10 +117,9 @@ def test_samples_that_share_a_gate_wait_for_each_other(
         assert len(used) == len(SAMPLES)
 
 
-def test_a_changed_lock_gates_again(finished_batch: Batch):
+def test_another_scope_runs_nothing_before_phenotype(finished_batch: Batch):
     finished_batch.edit("config/config.yaml", "scope: slide", "scope: patient")
     assert finished_batch.planned() == from_stage("phenotype")
-    finished_batch.snakemake("--touch", "--forceall", "--cores", "1")
 
 
 def test_a_pixel_size_in_the_sheet_reaches_ingest(batch: Batch):

@@ -105,7 +105,8 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
     model = Path(job.options.segment.model)
-    control = Results(Path(job.options.phenotype.control or "")).measurements
+    control = job.options.phenotype.control
+    negative = Results(Path(control)).measurements if control else None
     files = {
         "ingest": {"slide": job.slide},
         "segment": {
@@ -115,7 +116,7 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
         },
         "phenotype": {
             "gates": job.gates,
-            "control": control if control.is_file() else None,
+            "control": negative if negative and negative.is_file() else None,
         },
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
