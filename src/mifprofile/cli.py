@@ -92,6 +92,17 @@ GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by ha
 CONTROL = click.option(
     "--control", type=FILE, help="Result folder of a negative-control slide."
 )
+FROM_TABLE = click.option(
+    "--from-table",
+    type=FILE,
+    help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is needed.",
+)
+AREAS = click.option(
+    "--areas",
+    type=FILE,
+    help="With --from-table: inForm's summary or tissue map, or a CSV with the columns "
+    "region and area_mm2.",
+)
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
@@ -127,6 +138,25 @@ def _add_stage(stage: Stage) -> None:
     for option in STAGE_OPTIONS.get(stage, ()):
         command = option(command)
     cli.command(stage)(_job_options(command))
+
+
+@cli.command(help=STAGE_HELP["landscape"])
+@_job_options
+@FROM_TABLE
+@AREAS
+@GATES
+@PIXEL_SIZE
+def landscape(**given: Any) -> None:
+    """Of a slide, or of cells that another program found."""
+    from mifprofile.stages import run_stage
+    from mifprofile.stages.cell_table import landscape_of_table
+
+    job, table = _job(**given), given["from_table"]
+    if table is None:
+        run_stage(job, "landscape", force=given["force"])
+    else:
+        landscape_of_table(job, table, given["areas"])
+        click.echo(f"report: {job.results.report}")
 
 
 @cli.command()
@@ -283,4 +313,5 @@ def _job(**given: Any) -> Job:
 
 
 for _stage in STAGE_HELP:
-    _add_stage(_stage)
+    if _stage not in cli.commands:
+        _add_stage(_stage)

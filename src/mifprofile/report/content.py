@@ -21,8 +21,8 @@ class Overview:
 
     Attributes
     ----------
-    nucleus : (h, w) float32 array
-        Nuclear channel.
+    nucleus : (h, w) float32 array or None
+        Nuclear channel; None if there is no picture of the slide.
     regions : (h, w) uint8 array
         On the same grid, coded as by `mifprofile.core.landscape.region_map`.
     um : float
@@ -33,7 +33,7 @@ class Overview:
         Their phenotypes.
     """
 
-    nucleus: NDArray[np.float32]
+    nucleus: NDArray[np.float32] | None
     regions: NDArray[np.uint8]
     um: float
     x_um: NDArray[np.float64]
@@ -79,7 +79,8 @@ class ReportContent:
     ----------
     sample_id, slide_name : str
     panel : Panel
-    pixel_size_um : float
+    pixel_size_um : float or None
+        None if it is not known.
     size_um : tuple of float
         (width, height) of the slide.
     levels : pandas.DataFrame
@@ -105,7 +106,7 @@ class ReportContent:
     sample_id: str
     slide_name: str
     panel: Panel
-    pixel_size_um: float
+    pixel_size_um: float | None
     size_um: tuple[float, float]
     levels: pd.DataFrame
     gates: pd.DataFrame

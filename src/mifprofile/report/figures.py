@@ -118,11 +118,11 @@ def fit(plane: NDArray[np.float32], longer_px: int) -> NDArray[np.float32]:
     return np.asarray(image, np.float32)
 
 
-def overview_picture(overview: Overview) -> Rgb:
+def overview_picture(overview: Overview, nucleus: NDArray[np.float32]) -> Rgb:
     """Nuclear channel of the whole slide with the contours of its regions."""
     tissue = overview.regions != GLASS
-    shown = overview.nucleus[tissue] if tissue.any() else overview.nucleus
-    image = composite(overview.nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
+    shown = nucleus[tissue] if tissue.any() else nucleus
+    image = composite(nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
     return draw_contours(image, overview.regions, overview.um)
 
 

@@ -147,7 +147,7 @@ def _about_antibodies(content: ReportContent) -> Iterator[Finding]:
 
 def _about_pixels(content: ReportContent) -> Iterator[Finding]:
     um = content.pixel_size_um
-    if not PLAUSIBLE_UM[0] <= um <= PLAUSIBLE_UM[1]:
+    if um is not None and not PLAUSIBLE_UM[0] <= um <= PLAUSIBLE_UM[1]:
         low, high = PLAUSIBLE_UM
         text = f"The pixel size of {um:g} µm is outside the usual {low}–{high} µm."
         yield Finding("warn", text)

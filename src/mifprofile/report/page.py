@@ -148,22 +148,23 @@ def _overview(content: ReportContent) -> list[_Picture]:
     overview = content.overview
     if overview is None:
         return []
-    bar = figures.scale_bar(overview.nucleus.shape[1] * overview.um)
+    bar = figures.scale_bar(overview.regions.shape[1] * overview.um)
     colours = phenotype_colours(content.panel)
-    return [
-        _Picture(
-            figures.jpeg(figures.overview_picture(overview)),
-            *bar,
-            alt="Nuclear channel with contours of tissue and tumour",
-            title=f"{content.panel.nucleus} and regions",
-        ),
-        _Picture(
-            figures.png(figures.cell_picture(overview, colours)),
-            *bar,
-            alt="Cells as dots, coloured by phenotype",
-            title="Cells by phenotype",
-        ),
-    ]
+    cells = _Picture(
+        figures.png(figures.cell_picture(overview, colours)),
+        *bar,
+        alt="Cells as dots, coloured by phenotype",
+        title="Cells by phenotype",
+    )
+    if overview.nucleus is None:
+        return [cells]
+    nucleus = _Picture(
+        figures.jpeg(figures.overview_picture(overview, overview.nucleus)),
+        *bar,
+        alt="Nuclear channel with contours of tissue and tumour",
+        title=f"{content.panel.nucleus} and regions",
+    )
+    return [nucleus, cells]
 
 
 def _tiles(content: ReportContent) -> list[_Picture]:

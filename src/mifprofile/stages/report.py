@@ -86,6 +86,12 @@ PACKAGES = (
 def report(job: Job) -> dict[str, Any]:
     """Write the report for people and, in one file, how its numbers came about."""
     content = gather(job)
+    findings = write_report(job, content)
+    return {"findings": findings, "tiles": len(content.tiles)}
+
+
+def write_report(job: Job, content: ReportContent) -> list[str]:
+    """Write the page and the provenance; returns what stood out, as it is said."""
     findings = [f"{finding.level}: {finding.text}" for finding in find(content)]
     for line in findings:
         if not line.startswith("note"):
@@ -93,7 +99,7 @@ def report(job: Job) -> dict[str, Any]:
     with atomic_output(job.results.report) as partial:
         partial.write_text(render(content), encoding="utf-8")
     write_json(provenance(content), job.results.provenance)
-    return {"findings": findings, "tiles": len(content.tiles)}
+    return findings
 
 
 def gather(job: Job) -> ReportContent:
@@ -103,7 +109,7 @@ def gather(job: Job) -> ReportContent:
     cells = _read_cells(results.cells, panel)
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     shown = shown_channels(panel)
-    records = _records(job)
+    records = stage_records(job)
     height, width = slide.shape_px
     return ReportContent(
         sample_id=results.sample_id,
@@ -120,7 +126,7 @@ def gather(job: Job) -> ReportContent:
         tiles=_tiles(job, slide, cells, shown),
         galleries=_galleries(job, slide, cells, gates),
         records=records,
-        software=_software(records),
+        software=software(records),
     )
 
 
@@ -137,7 +143,7 @@ def provenance(content: ReportContent) -> dict[str, Any]:
     }
 
 
-def _records(job: Job) -> Records:
+def stage_records(job: Job) -> Records:
     """Records of the stages so far, and of this one what is known before it ends."""
     found: Records = {str(k): v for k, v in job.results.records().items()}
     found["report"] = {
@@ -148,7 +154,7 @@ def _records(job: Job) -> Records:
     return found
 
 
-def _software(records: Records) -> dict[str, str]:
+def software(records: Records) -> dict[str, str]:
     """Versions of what took part, without importing it."""
     model = records.get("segment", {}).get("facts", {}).get("model", "masks")
     names = ["mifprofile", *PACKAGES, *(["torch"] if model != "masks" else [])]

@@ -18,6 +18,7 @@ from mifprofile.core.landscape.regions import (
     region_of_cells,
 )
 from mifprofile.core.landscape.table import landscape, widen
+from mifprofile.core.landscape.tabled import landscape_of_areas
 from mifprofile.core.scores import Status
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Row",
     "Status",
     "landscape",
+    "landscape_of_areas",
     "lineage_labels",
     "region_map",
     "region_of_cells",

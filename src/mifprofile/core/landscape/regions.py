@@ -91,6 +91,12 @@ def needs_tumour(region: str) -> bool:
     return region not in {"tissue", "outside"}
 
 
+def band_names(edges_um: Sequence[float]) -> tuple[str, ...]:
+    """Names of the bands around the nests, the nearest first."""
+    pairs = pairwise((0.0, *edges_um))
+    return (*(f"interface_{low:g}_{high:g}_um" for low, high in pairs), "distal")
+
+
 def interface_bands(
     regions: NDArray[np.uint8], um: float, edges_um: Sequence[float]
 ) -> dict[str, NDArray[np.bool_]]:
@@ -112,16 +118,13 @@ def interface_bands(
         tissue is no nest; without nests they are empty.
     """
     nests = regions == TUMOUR
-    names = [
-        f"interface_{low:g}_{high:g}_um" for low, high in pairwise((0.0, *edges_um))
-    ]
     band = np.full(regions.shape, len(edges_um) + 1, np.uint8)
     if nests.any():
         # A pixel's centre lies half a pixel nearer to the nest's edge than to its rim.
         away_um = ndimage.distance_transform_edt(~nests) * um - um / 2
         band = np.digitize(away_um, edges_um, right=True).astype(np.uint8)
     band[nests | (regions == GLASS)] = len(edges_um) + 1
-    return {name: band == nth for nth, name in enumerate((*names, "distal"))}
+    return {name: band == nth for nth, name in enumerate(band_names(edges_um))}
 
 
 def invasive_margin(

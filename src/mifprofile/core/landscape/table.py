@@ -86,7 +86,7 @@ def landscape(
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
     absent = _absent(scopes, visible_mm)
     sample = Sample(scopes, regions, um, ungated)
-    rows = with_intervals(_estimates(sample, absent), blocks, options.min_blocks)
+    rows = with_intervals(estimates(sample, absent), blocks, options.min_blocks)
     order = list(scopes)
     rows.sort(key=lambda row: order.index(row.region))
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
@@ -146,7 +146,7 @@ def _absent(
     return {}
 
 
-def _estimates(
+def estimates(
     sample: Sample, absent: dict[str, tuple[Status, str]]
 ) -> Iterator[Estimate]:
     """All rows, marked with what is known against them."""
