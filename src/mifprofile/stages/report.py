@@ -108,6 +108,8 @@ def gather(job: Job) -> ReportContent:
     slide = open_slide(results.slide)
     cells = _read_cells(results.cells, panel)
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
+    # A table of an earlier version has fewer columns.
+    gates = gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
     shown = shown_channels(panel)
     records = stage_records(job)
     height, width = slide.shape_px
