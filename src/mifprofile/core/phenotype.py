@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel, Rule
 
 GATE_COLUMNS = ("sample", "marker", "threshold", "method", "scope", "note")
+# Who set a gate by hand, and when (ISO 8601, UTC).
+GATE_AUTHORSHIP = ("author", "time")
 # How firm each gate is; see `gate_figures`.
 GATE_FIGURES = (
     "positive_pct",
@@ -38,6 +40,13 @@ class Gate:
     note: str
 
 
+def marker_columns(panel: Panel) -> dict[str, str]:
+    """Column of the cell table that holds each marker's level."""
+    return {
+        name: f"{name}_{marker.measure}_mean" for name, marker in panel.markers.items()
+    }
+
+
 def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     """Each marker's mean in the compartment where the panel reads it.
 
@@ -47,10 +56,7 @@ def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         One float column per marker, indexed as ``table``.
     """
     return pd.DataFrame(
-        {
-            name: table[f"{name}_{marker.measure}_mean"].astype(float)
-            for name, marker in panel.markers.items()
-        },
+        {name: table[column].astype(float) for name, column in marker_columns(panel).items()},
         index=table.index,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow
 
-from mifprofile.core.phenotype import GATE_COLUMNS
+from mifprofile.core.phenotype import GATE_AUTHORSHIP, GATE_COLUMNS
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 
@@ -74,7 +74,7 @@ def read_gates(path: Path, sample: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``sample, marker, threshold, method, scope, note``.
+        Columns ``sample, marker, threshold, method, scope, note, author, time``.
     """
     if not path.is_file():
         raise MissingError(f"{path}: no such gate table")
@@ -82,7 +82,7 @@ def read_gates(path: Path, sample: str) -> pd.DataFrame:
     lacking = {"marker", "threshold"} - set(table.columns)
     if lacking:
         raise UsageError(f"{path}: no column {', '.join(sorted(lacking))}")
-    table = table.reindex(columns=list(GATE_COLUMNS))
+    table = table.reindex(columns=[*GATE_COLUMNS, *GATE_AUTHORSHIP])
     thresholds = pd.to_numeric(table["threshold"], errors="coerce")
     bad = thresholds.isna() & table["threshold"].notna()
     if bad.any():

@@ -13,6 +13,8 @@ from mifprofile.io.tables import read_gates, read_parquet, write_table
 from mifprofile.model import nearest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mifprofile.stages.job import Job
 
 
@@ -29,6 +31,8 @@ def phenotype(job: Job) -> dict[str, Any]:
     calls = pd.concat([table[["cell_id"]], positive, names, sure, conflict], axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
+    if job.gates is not None:
+        job.results.keep_input(job.gates)
     rates = core.impossible_rates(positive, job.panel)
     return {
         "cells": {str(k): int(v) for k, v in names.value_counts(sort=False).items()},
@@ -38,7 +42,7 @@ def phenotype(job: Job) -> dict[str, Any]:
 
 def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     """One gate per marker of the panel with its figures: the rows of ``gates.csv``."""
-    by_hand = _gates_by_hand(job)
+    by_hand = gates_by_hand(job)
     rows = [
         by_hand[marker]
         if marker in by_hand
@@ -54,14 +58,23 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row | more for row, more in pairs], columns=columns)
 
 
-def _gates_by_hand(job: Job) -> dict[str, dict[str, Any]]:
-    if job.gates is None:
-        return {}
-    table = read_gates(job.gates, job.results.sample_id)
+def gates_by_hand(job: Job) -> dict[str, dict[str, Any]]:
+    """Rows that people have set, by marker; those set in the viewer win, and are named."""
+    rows: dict[str, dict[str, Any]] = {}
+    for path in job.gate_tables.values():
+        found = _rows_by_hand(job, path)
+        for marker in found.keys() & rows.keys():
+            job.say(f"  {marker}: the gate in {path} replaces the one in {job.gates}")
+        rows |= found
+    return rows
+
+
+def _rows_by_hand(job: Job, path: Path) -> dict[str, dict[str, Any]]:
+    table = read_gates(path, job.results.sample_id)
     for marker in table["marker"]:
         if marker not in job.panel.markers:
             raise UsageError(
-                f"{job.gates}: no marker {marker!r} in panel {job.panel.name}"
+                f"{path}: no marker {marker!r} in panel {job.panel.name}"
                 f"{nearest(str(marker), job.panel.markers)}"
             )
     table = table.assign(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mifprofile.core.landscape import COLUMNS
-from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
+from mifprofile.core.phenotype import GATE_COLUMNS, marker_columns, marker_levels
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
@@ -164,7 +164,7 @@ def _impossible(records: Records) -> pd.DataFrame:
 
 def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:
     """Read only the columns that the report shows: the table may be wide and long."""
-    levels = [f"{name}_{marker.measure}_mean" for name, marker in panel.markers.items()]
+    levels = marker_columns(panel).values()
     columns = ["cell_id", "x_um", "y_um", "phenotype", *levels]
     return read_parquet(path, columns)
 

@@ -112,7 +112,7 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
             "cells": job.cells,
             "model": model if model.is_file() else None,
         },
-        "phenotype": {"gates": job.gates},
+        "phenotype": job.gate_tables,
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
 
