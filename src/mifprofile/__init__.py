@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from mifprofile.io.readers import open_slide
     from mifprofile.io.results import Results
     from mifprofile.io.store import LabelPyramid, open_label_store
-    from mifprofile.io.tables import read_gates, read_parquet, write_table
+    from mifprofile.io.tables import (
+        read_gates,
+        read_manual_gates,
+        read_parquet,
+        write_table,
+    )
     from mifprofile.model import Panel, Slide
     from mifprofile.options import STAGES, Options
     from mifprofile.report.channels import shown_channels
@@ -38,6 +43,7 @@ _HOMES = {
     "open_slide": "mifprofile.io.readers",
     "phenotype_colours": "mifprofile.core.palette",
     "read_gates": "mifprofile.io.tables",
+    "read_manual_gates": "mifprofile.io.tables",
     "read_options": "mifprofile.io.config",
     "read_panel": "mifprofile.io.config",
     "read_parquet": "mifprofile.io.tables",
@@ -64,6 +70,7 @@ __all__ = [
     "open_slide",
     "phenotype_colours",
     "read_gates",
+    "read_manual_gates",
     "read_options",
     "read_panel",
     "read_parquet",

@@ -56,7 +56,10 @@ def marker_levels(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         One float column per marker, indexed as ``table``.
     """
     return pd.DataFrame(
-        {name: table[column].astype(float) for name, column in marker_columns(panel).items()},
+        {
+            name: table[column].astype(float)
+            for name, column in marker_columns(panel).items()
+        },
         index=table.index,
     )
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from mifprofile.io.results import Results
+
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write Parquet or CSV, by the suffix, whole or not at all."""
@@ -92,3 +94,23 @@ def read_gates(path: Path, sample: str) -> pd.DataFrame:
         )
     mine = table["sample"].isna() | (table["sample"].astype(str) == sample)
     return table.assign(threshold=thresholds)[mine]
+
+
+def read_manual_gates(results: Results) -> pd.DataFrame:
+    """Read the gates that were set in the viewer; no row if there are none.
+
+    Raises
+    ------
+    UsageError
+        They are another sample's: the folder has been renamed since.
+    """
+    path = results.gates_manual
+    if not path.is_file():
+        return pd.DataFrame(columns=[*GATE_COLUMNS, *GATE_AUTHORSHIP])
+    table = read_gates(path, results.sample_id)
+    if table.empty:
+        raise UsageError(
+            f"{path}: no gate of sample {results.sample_id!r}; if the folder was "
+            "renamed, correct the column 'sample'"
+        )
+    return table

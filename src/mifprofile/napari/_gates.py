@@ -14,6 +14,7 @@ from mifprofile import (
     marker_levels,
     open_results,
     read_gates,
+    read_manual_gates,
     read_parquet,
     run_stage,
     write_table,
@@ -61,14 +62,10 @@ class GateEditor:
         self.reload()
 
     def reload(self) -> None:
-        """Take the gates from the folder again; what was moved and not saved is lost."""
+        """Read the gates again; what was moved and not saved is forgotten."""
         results = self._job.results
-        self._in_use = _rows(results.gates, results.sample_id)
-        self._by_hand = (
-            _rows(results.gates_manual, results.sample_id)
-            if results.gates_manual.is_file()
-            else {}
-        )
+        self._in_use = _rows(read_gates(results.gates, results.sample_id))
+        self._by_hand = _rows(read_manual_gates(results))
         # A new threshold, or None for "no longer set by hand".
         self._moved: dict[str, float | None] = {}
 
@@ -138,7 +135,7 @@ class GateEditor:
         levels = self.levels(marker)
         in_use = float(self.in_use(marker)["threshold"])
         before = "no gate" if np.isnan(in_use) else _share(levels > in_use)
-        return f"{marker}+ : {_share(self.above(marker))}\nin use: {before}"
+        return f"{marker}+: {_share(self.above(marker))}\nin use: {before}"
 
     def describe_origin(self, marker: str) -> str:
         """Who or what set the gate, and whether it is saved."""
@@ -201,6 +198,8 @@ def _share(above: NDArray[np.bool_]) -> str:
     return f"{int(above.sum()):,} of {above.size:,} cells ({percent:.1f} %)"
 
 
-def _rows(path: Path, sample: str) -> dict[str, dict[str, Any]]:
-    table = read_gates(path, sample)
+def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Gate rows by marker; an empty text is ``""``."""
+    text = [name for name in COLUMNS if name != "threshold"]
+    table = table.assign(**table[text].astype(object).fillna(""))
     return {str(row["marker"]): row for row in table.to_dict("records")}

@@ -33,8 +33,8 @@ class GateHistogram(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setMinimumSize(260, 170)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(260, 230)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.SplitHCursor)
         self.setToolTip(
             "Cells by level; heights are square roots of the counts. "
@@ -67,15 +67,15 @@ class GateHistogram(QWidget):
         share = (np.log1p(max(level, 0.0)) - low) / (high - low)
         return float(MARGIN_PX + share * (self.width() - 2 * MARGIN_PX))
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Move the gate to where the mouse is."""
         self.moved.emit(self.level_at(event.position().x()))
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag the gate; Qt asks only while a button is down."""
         self.moved.emit(self.level_at(event.position().x()))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002, N802
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
         """Draw bars, axis and gates."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -140,8 +140,6 @@ def log_histogram(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Counts per bin, and the bins' edges in log(1 + level); negative levels are 0."""
     logs = np.log1p(np.maximum(levels[np.isfinite(levels)], 0.0))
-    if logs.size == 0 or np.ptp(logs) == 0:
-        logs = np.append(logs, [0.0, 1.0])[: logs.size or None]
-        return np.histogram(logs, BINS, (0.0, max(float(logs.max(initial=1)), 1.0)))
-    counts, edges = np.histogram(logs, BINS)
+    low, high = (logs.min(), logs.max()) if logs.size else (0.0, 0.0)
+    counts, edges = np.histogram(logs, BINS, (low, high if high > low else low + 1))
     return counts.astype(float), edges

@@ -21,7 +21,7 @@ from mifprofile import (
 from mifprofile.napari._painted import PaintedLabels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -110,15 +110,20 @@ def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
     return np.asarray(pyramid.levels[0][:, :]).astype(np.uint8), pyramid.um
 
 
+def layers_of(layers: Iterable[Any], folder: Path) -> Iterator[tuple[Any, Origin]]:
+    """Layers that come from a result folder."""
+    for layer in layers:
+        origin = layer.metadata.get(ORIGIN)
+        if isinstance(origin, Origin) and origin.folder == folder:
+            yield layer, origin
+
+
 def refresh_layers(layers: Iterable[Any], folder: Path) -> None:
     """Show what the stages have found since the layers were made."""
     job = open_results(folder)
     calls = read_calls(job.results)
     values = cell_values(calls, job.panel)
-    for layer in layers:
-        origin = layer.metadata.get(ORIGIN)
-        if origin is None or origin.folder != folder:
-            continue
+    for layer, origin in layers_of(layers, folder):
         if origin.painted is not None:
             origin.painted.paint(values)
             layer.features = cell_features(calls, values)

@@ -29,7 +29,13 @@ from qtpy.QtWidgets import (
 from mifprofile import MifprofileError, open_label_store
 from mifprofile.napari._gates import AFTER_GATES, GateEditor
 from mifprofile.napari._histogram import GateHistogram
-from mifprofile.napari._layers import ORIGIN, Origin, read_layers, refresh_layers
+from mifprofile.napari._layers import (
+    ORIGIN,
+    Origin,
+    layers_of,
+    read_layers,
+    refresh_layers,
+)
 from mifprofile.napari._painted import PaintedLabels
 
 if TYPE_CHECKING:
@@ -151,7 +157,7 @@ class GatesWidget(QWidget):
         form = QFormLayout()
         form.addRow("Marker", self.marker_box)
         layout.addLayout(form)
-        layout.addWidget(self.histogram, 1)
+        layout.addWidget(self.histogram)
         form = QFormLayout()
         form.addRow("Gate", _row(self.spin, self.reset_button))
         layout.addLayout(form)
@@ -161,8 +167,12 @@ class GatesWidget(QWidget):
         form.addRow("Author", self.author)
         form.addRow("Note", self.note)
         layout.addLayout(form)
-        layout.addLayout(_row(self.save_button, self.apply_button))
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.save_button)
+        buttons.addWidget(self.apply_button)
+        layout.addLayout(buttons)
         layout.addWidget(self.status)
+        layout.addStretch()
 
     def _connect(self) -> None:
         self.open_button.clicked.connect(self._ask_for_folder)
@@ -203,6 +213,9 @@ class GatesWidget(QWidget):
         self.folder_label.setText(folder.name)
         self.folder_label.setToolTip(str(folder))
         self._add_highlight(folder)
+        for layer, origin in layers_of(self._viewer.layers, folder):
+            # Phenotypes would cover the stain that gates are judged by.
+            layer.visible = layer.visible and origin.painted is None
         self._enable(True)
         self.marker_box.clear()
         self.marker_box.addItems(self._editor.markers)
@@ -217,9 +230,9 @@ class GatesWidget(QWidget):
             name=HIGHLIGHT,
             scale=(levels.um, levels.um),
             units="µm",
-            opacity=0.7,
             colormap=CyclicLabelColormap(colors=HIGHLIGHT_COLOURS, name=HIGHLIGHT),
         )
+        self._highlight.contour = 2
         self._viewer.add_layer(self._highlight)
 
     def _show_marker(self, marker: str) -> None:
@@ -240,10 +253,10 @@ class GatesWidget(QWidget):
     def _show_channel(self, channel: str) -> None:
         """Show a marker's channel on the nuclear one, and no other."""
         assert self._editor is not None
-        for layer in self._viewer.layers:
-            origin = layer.metadata.get(ORIGIN)
-            if isinstance(origin, Origin) and origin.role == "channel":
-                layer.visible = origin.channel in {channel, self._editor.nucleus}
+        shown = {channel, self._editor.nucleus}
+        for layer, origin in layers_of(self._viewer.layers, self._editor.folder):
+            if origin.role == "channel":
+                layer.visible = origin.channel in shown
 
     def _show_gate(self) -> None:
         """Bring line, spin box, counts and highlighted cells up to date."""

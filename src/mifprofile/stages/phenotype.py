@@ -9,7 +9,12 @@ import pandas as pd
 
 from mifprofile.core import phenotype as core
 from mifprofile.errors import UsageError
-from mifprofile.io.tables import read_gates, read_parquet, write_table
+from mifprofile.io.tables import (
+    read_gates,
+    read_manual_gates,
+    read_parquet,
+    write_table,
+)
 from mifprofile.model import nearest
 
 if TYPE_CHECKING:
@@ -42,7 +47,7 @@ def phenotype(job: Job) -> dict[str, Any]:
 
 def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     """One gate per marker of the panel with its figures: the rows of ``gates.csv``."""
-    by_hand = gates_by_hand(job)
+    by_hand = _gates_by_hand(job)
     rows = [
         by_hand[marker]
         if marker in by_hand
@@ -58,19 +63,22 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row | more for row, more in pairs], columns=columns)
 
 
-def gates_by_hand(job: Job) -> dict[str, dict[str, Any]]:
-    """Rows that people have set, by marker; those set in the viewer win, and are named."""
-    rows: dict[str, dict[str, Any]] = {}
-    for path in job.gate_tables.values():
-        found = _rows_by_hand(job, path)
-        for marker in found.keys() & rows.keys():
-            job.say(f"  {marker}: the gate in {path} replaces the one in {job.gates}")
-        rows |= found
-    return rows
+def _gates_by_hand(job: Job) -> dict[str, dict[str, Any]]:
+    """Rows that people have set, by marker; those set in the viewer win."""
+    rows = {}
+    if job.gates is not None:
+        table = read_gates(job.gates, job.results.sample_id)
+        rows = _rows_by_hand(job, table, job.gates)
+    path = job.results.gates_manual
+    manual = _rows_by_hand(job, read_manual_gates(job.results), path)
+    for marker in manual.keys() & rows.keys():
+        job.say(f"  {marker}: the gate in {path} replaces the one in {job.gates}")
+    return rows | manual
 
 
-def _rows_by_hand(job: Job, path: Path) -> dict[str, dict[str, Any]]:
-    table = read_gates(path, job.results.sample_id)
+def _rows_by_hand(
+    job: Job, table: pd.DataFrame, path: Path
+) -> dict[str, dict[str, Any]]:
     for marker in table["marker"]:
         if marker not in job.panel.markers:
             raise UsageError(
