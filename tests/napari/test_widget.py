@@ -32,7 +32,7 @@ def apply(widget, qtbot):
 
 
 def test_opening_a_folder_shows_its_layers_and_a_scale(viewer, widget):
-    assert viewer.scale_bar.visible
+    assert viewer.canvas.overlays.scale_bar.visible
     assert widget.marker == "CD8"
     assert widget.folder_label.text() == "sample"
     assert HIGHLIGHT in viewer.layers

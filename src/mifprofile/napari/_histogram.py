@@ -78,8 +78,8 @@ class GateHistogram(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
         """Draw bars, axis and gates."""
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_bars(painter)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_axis(painter)
         text = self.palette().color(QPalette.ColorRole.WindowText)
         self._draw_gate(painter, self._in_use, QPen(text, 1, Qt.PenStyle.DashLine))

@@ -158,11 +158,12 @@ def _channels(slide: Slide, panel: Panel, folder: Path) -> list[LayerData]:
 
 def _regions(results: Results, slide: Slide) -> LayerData:
     regions, um = read_regions(results)
-    colours = {i: REGION_COLOURS.get(name) for i, name in enumerate(REGION_NAMES)}
-    known = {i: colour for i, colour in colours.items() if colour is not None}
+    colours: dict[int | None, str] = {None: "transparent"}
+    for i, name in enumerate(REGION_NAMES):
+        colours[i] = REGION_COLOURS.get(name, "transparent")
     options = {
         "name": "regions",
-        "colormap": DirectLabelColormap(color_dict={None: "transparent", **known}),
+        "colormap": DirectLabelColormap(color_dict=colours),
         "features": pd.DataFrame({"index": range(4), "region": REGION_NAMES}),
         "opacity": 0.35,
         "visible": False,

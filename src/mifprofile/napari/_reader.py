@@ -39,7 +39,7 @@ def read(path: PathOrPaths) -> list[Any]:
         return NOTHING
     viewer = current_viewer()
     if viewer is not None:
-        viewer.scale_bar.visible = True
+        viewer.canvas.overlays.scale_bar.visible = True
     return layers
 
 

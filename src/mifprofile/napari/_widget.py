@@ -82,7 +82,7 @@ class GatesWidget(QWidget):
             layers = read_layers(folder.resolve())
             for data, options, kind in layers:
                 self._viewer.add_layer(Layer.create(data, options, kind))
-            self._viewer.scale_bar.visible = True
+            self._viewer.canvas.overlays.scale_bar.visible = True
             self._viewer.reset_view()
 
     def move_gate(self, threshold: float) -> None:
