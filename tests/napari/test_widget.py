@@ -43,7 +43,7 @@ def test_opening_a_folder_shows_its_layers_and_a_scale(viewer, widget):
 def test_moving_the_gate_highlights_the_cells_above(viewer, widget, copy, qtbot):
     levels = levels_of(copy)
     for share in (0.5, 0.95):
-        cut = round(levels.quantile(share), 1)
+        cut = round(levels.quantile(share), widget.spin.decimals())
         widget.spin.setValue(cut)
         np.testing.assert_array_equal(
             highlighted(viewer, qtbot), levels.index[levels > cut]
@@ -63,6 +63,9 @@ def test_the_canvas_shows_the_highlight(viewer, widget, qtbot):
     widget.move_gate(0.0)
     qtbot.wait(50)
     every = np.count_nonzero(yellow())
+    import imageio
+
+    imageio.imwrite("/tmp/y.png", viewer.screenshot(flash=False))
     widget.move_gate(np.nan)
     qtbot.wait(50)
     assert every > 500

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,11 +38,10 @@ from mifprofile.napari._layers import (
 from mifprofile.napari._painted import PaintedLabels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from napari.components import ViewerModel
 
-logger = logging.getLogger(__name__)
 HIGHLIGHT = "above the gate"
 HIGHLIGHT_COLOURS = np.array([(0, 0, 0, 0), (1, 0.92, 0.24, 1)])
 
@@ -109,15 +107,11 @@ class GatesWidget(QWidget):
             self.save()
         self._enable(False)
         worker = create_worker(
-            self._editor.apply,
-            _start_thread=False,
-            _progress={"total": len(AFTER_GATES), "desc": "gates"},
-            # Errors are shown by `_failed`, as one line.
-            _ignore_errors=True,
+            self._run_stages, _progress={"total": len(AFTER_GATES), "desc": "gates"}
         )
         worker.yielded.connect(self._show_stage)
-        worker.returned.connect(self._applied)
-        worker.errored.connect(self._failed)
+        worker.returned.connect(self._show_outcome)
+        worker.finished.connect(self._finished)
         worker.start()
 
     def _build(self) -> None:
@@ -190,10 +184,11 @@ class GatesWidget(QWidget):
             self.histogram,
             self.spin,
             self.reset_button,
-            self.save_button,
             self.apply_button,
         ):
             widget.setEnabled(on)
+        moved = self._editor is not None and self._editor.is_moved
+        self.save_button.setEnabled(on and moved)
 
     def _ask_for_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "A result folder")
@@ -282,12 +277,24 @@ class GatesWidget(QWidget):
             self._editor.reset(self.marker)
             self._show_gate()
 
+    def _run_stages(self) -> Generator[str, None, str]:
+        """Run in the worker; returns what a user can mend, or ``""``."""
+        assert self._editor is not None
+        try:
+            yield from self._editor.apply()
+        except MifprofileError as error:
+            return str(error)
+        return ""
+
     def _show_stage(self, stage: str) -> None:
         self.status.setText(f"{stage} …")
 
-    def _applied(self) -> None:
+    def _show_outcome(self, problem: str) -> None:
         assert self._editor is not None
-        self._enable(True)
+        if problem:
+            self.status.setText("Not applied.")
+            show_error(f"gates not applied: {problem}")
+            return
         with notified():
             self._editor.reload()
             refresh_layers(self._viewer.layers, self._editor.folder)
@@ -295,12 +302,8 @@ class GatesWidget(QWidget):
             self.status.setText("Applied: cells, counts and report are up to date.")
             show_info(f"{self._editor.folder.name}: gates applied")
 
-    def _failed(self, error: Exception) -> None:
+    def _finished(self) -> None:
         self._enable(True)
-        self.status.setText("Not applied.")
-        if not isinstance(error, MifprofileError):
-            logger.debug("stages after the gates failed", exc_info=error)
-        show_error(f"gates not applied: {error}")
 
 
 @contextmanager
