@@ -18,10 +18,15 @@ else:
 
 
 @pytest.fixture
-def viewer(qtbot):
-    """A napari window on a real canvas."""
+def screen():
+    """Ask for it before Qt starts: without a screen Qt ends the whole process."""
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         pytest.skip("there is no screen; run under xvfb-run")
+
+
+@pytest.fixture
+def viewer(screen, qtbot):
+    """A napari window on a real canvas."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         window = napari.Viewer()

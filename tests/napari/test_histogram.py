@@ -1,15 +1,18 @@
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
 
-from mifprofile.napari._histogram import BINS, log_histogram
-
-pytestmark = pytest.mark.usefixtures("qapp")
+from mifprofile.napari._histogram import (
+    ABOVE,
+    BELOW,
+    BINS,
+    GateHistogram,
+    log_histogram,
+)
 
 
 @pytest.fixture
-def histogram(viewer, qtbot):
-    from mifprofile.napari._histogram import GateHistogram
-
+def histogram(screen, qtbot):
     widget = GateHistogram()
     qtbot.addWidget(widget)
     widget.resize(320, 200)
@@ -40,8 +43,6 @@ def test_place_and_level_are_inverse(histogram):
 
 
 def test_a_drag_moves_the_gate(histogram, qtbot):
-    from qtpy.QtCore import QPoint, Qt
-
     moved = []
     histogram.moved.connect(moved.append)
     histogram.show()
@@ -54,8 +55,6 @@ def test_a_drag_moves_the_gate(histogram, qtbot):
 
 
 def test_bars_are_coloured_by_the_gate(histogram):
-    from mifprofile.napari._histogram import ABOVE, BELOW
-
     histogram.show_gate(50.0)
     picture = histogram.grab().toImage()
     left, right = (round(histogram.x_of(x)) for x in (5.0, 600.0))

@@ -15,7 +15,7 @@ def widget(viewer, copy):
     return widget
 
 
-def highlighted(viewer, qtbot):
+def highlighted(viewer):
     """Ids of the highlighted cells, from the pixels of the full resolution."""
     data = viewer.layers[HIGHLIGHT].data
     level = data[0] if viewer.layers[HIGHLIGHT].multiscale else data
@@ -40,17 +40,15 @@ def test_opening_a_folder_shows_its_layers_and_a_scale(viewer, widget):
     assert shown == {"DAPI", "CD8", HIGHLIGHT}
 
 
-def test_moving_the_gate_highlights_the_cells_above(viewer, widget, copy, qtbot):
+def test_moving_the_gate_highlights_the_cells_above(viewer, widget, copy):
     levels = levels_of(copy)
     for share in (0.5, 0.95):
         cut = round(levels.quantile(share), widget.spin.decimals())
         widget.spin.setValue(cut)
-        np.testing.assert_array_equal(
-            highlighted(viewer, qtbot), levels.index[levels > cut]
-        )
+        np.testing.assert_array_equal(highlighted(viewer), levels.index[levels > cut])
         assert f"CD8+: {(levels > cut).sum():,} of" in widget.counts.text()
     widget.histogram.moved.emit(levels.max() + 1)
-    assert highlighted(viewer, qtbot).size == 0
+    assert highlighted(viewer).size == 0
 
 
 def test_the_canvas_shows_the_highlight(viewer, widget, qtbot):
@@ -63,9 +61,6 @@ def test_the_canvas_shows_the_highlight(viewer, widget, qtbot):
     widget.move_gate(0.0)
     qtbot.wait(50)
     every = np.count_nonzero(yellow())
-    import imageio
-
-    imageio.imwrite("/tmp/y.png", viewer.screenshot(flash=False))
     widget.move_gate(np.nan)
     qtbot.wait(50)
     assert every > 500

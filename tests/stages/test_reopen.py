@@ -59,8 +59,6 @@ def test_a_plain_run_keeps_gates_set_in_the_viewer(copy):
     assert finish_time(copy) != before
     gates = pd.read_csv(copy.results.gates).set_index("marker")["threshold"]
     assert gates["CD8"] == 7
-    run_all(replace(copy, quiet=True), force=False)
-    assert pd.read_csv(copy.results.gates).set_index("marker")["threshold"]["CD8"] == 7
 
 
 def test_gates_of_another_sample_are_refused(copy):

@@ -33,7 +33,9 @@ Role = Literal["channel", "regions", "nuclei", "cells"]
 
 # Key of a layer's metadata that holds its `Origin`.
 ORIGIN = "mifprofile"
-SHOWN_PERCENTILES = (1.0, 99.8)
+SHOWN_PERCENTILES = (1.0, 99.5)
+# The nuclear stain is a backdrop to the markers.
+NUCLEUS_OPACITY = 0.5
 # For channels that stand for no phenotype.
 SPARE_COLOURS = ((204, 121, 167), (0, 114, 178), (240, 228, 66), (200, 200, 200))
 REGION_COLOURS = {"tumour": "#ff5aa5", "stroma": "#7fd4ff", "outside": "#9a9a9a"}
@@ -147,6 +149,7 @@ def _channels(slide: Slide, panel: Panel, folder: Path) -> list[LayerData]:
                 "colormap": _ramp(name, colours[name]),
                 "contrast_limits": _limits(slide, i),
                 "blending": "additive",
+                "opacity": NUCLEUS_OPACITY if name == panel.nucleus else 1.0,
                 "visible": name in shown,
                 **_place(slide.um, Origin(folder, "channel", name)),
             },

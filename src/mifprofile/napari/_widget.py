@@ -225,9 +225,11 @@ class GatesWidget(QWidget):
             name=HIGHLIGHT,
             scale=(levels.um, levels.um),
             units="µm",
+            opacity=1.0,
             colormap=CyclicLabelColormap(colors=HIGHLIGHT_COLOURS, name=HIGHLIGHT),
         )
-        self._highlight.contour = 2
+        # Outlines leave the stain in view.
+        self._highlight.contour = 1
         self._viewer.add_layer(self._highlight)
 
     def _show_marker(self, marker: str) -> None:
