@@ -17,7 +17,7 @@ else:
         import npe2  # noqa: F401
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def screen():
     """Ask for it before Qt starts: without a screen Qt ends the whole process."""
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):

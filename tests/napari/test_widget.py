@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mifprofile.errors import StorageError
 from mifprofile.napari._widget import HIGHLIGHT
 
 YELLOW = (255, 235, 61)
@@ -110,6 +111,20 @@ def test_what_goes_wrong_is_one_line(widget, copy, qtbot, monkeypatch):
     assert line.startswith("gates not applied: ")
     assert "measurements.parquet: missing" in line
     assert copy.results.gates_manual.exists()
+
+
+def test_gates_that_cannot_be_saved_are_not_applied(widget, copy, monkeypatch):
+    def full(*_):
+        raise StorageError("the disk is full")
+
+    said = []
+    monkeypatch.setattr("mifprofile.napari._widget.show_error", said.append)
+    monkeypatch.setattr("mifprofile.napari._gates.write_table", full)
+    widget.move_gate(5.0)
+    widget.apply()
+    assert said == ["the disk is full"]
+    assert widget.apply_button.isEnabled()
+    assert widget.editor.is_moved
 
 
 def test_a_folder_that_is_none_is_one_line(viewer, qtbot, tmp_path, monkeypatch):

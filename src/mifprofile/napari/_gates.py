@@ -171,19 +171,16 @@ class GateEditor:
             "author": author,
             "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
+        rows = {k: row for k, row in self._by_hand.items() if k not in self._moved}
         for marker, threshold in self._moved.items():
-            if threshold is None:
-                self._by_hand.pop(marker, None)
-            else:
-                row = {"marker": marker, "threshold": threshold}
-                self._by_hand[marker] = signed | row
-        self._moved = {}
+            if threshold is not None:
+                rows[marker] = signed | {"marker": marker, "threshold": threshold}
         path = results.gates_manual
-        if self._by_hand:
-            rows = list(self._by_hand.values())
-            write_table(pd.DataFrame(rows, columns=list(COLUMNS)), path)
+        if rows:
+            write_table(pd.DataFrame(list(rows.values()), columns=list(COLUMNS)), path)
         else:
             path.unlink(missing_ok=True)
+        self._by_hand, self._moved = rows, {}
         return path
 
     def apply(self) -> Iterator[str]:

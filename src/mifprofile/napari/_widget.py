@@ -78,6 +78,8 @@ class GatesWidget(QWidget):
         """Add a result folder's layers to the viewer, and edit its gates."""
         with notified():
             layers = read_layers(folder.resolve())
+            for layer, _ in list(layers_of(self._viewer.layers, folder.resolve())):
+                self._viewer.layers.remove(layer)
             for data, options, kind in layers:
                 self._viewer.add_layer(Layer.create(data, options, kind))
             self._viewer.canvas.overlays.scale_bar.visible = True
@@ -105,6 +107,8 @@ class GatesWidget(QWidget):
             return
         if self._editor.is_moved:
             self.save()
+        if self._editor.is_moved:
+            return
         self._enable(False)
         worker = create_worker(
             self._run_stages, _progress={"total": len(AFTER_GATES), "desc": "gates"}
@@ -238,7 +242,7 @@ class GatesWidget(QWidget):
         levels = self._editor.levels(marker)
         in_use = self._editor.in_use(marker)
         self.histogram.show_levels(levels, float(in_use["threshold"]))
-        highest = float(np.nanmax(levels, initial=1.0))
+        highest = float(levels[np.isfinite(levels)].max(initial=1.0))
         self.spin.blockSignals(True)
         self.spin.setDecimals(_decimals(highest))
         self.spin.setRange(0.0, highest)
