@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from mifprofile.io.results import Results
+
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write Parquet or CSV, by the suffix, whole or not at all."""
@@ -115,3 +117,25 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
         marker = row.get("marker", row.iloc[0])
         raise UsageError(f"{path}: {name} of {marker} is {row[name]!r}, no number")
     return numbers
+
+
+def read_manual_gates(
+    results: Results, levels: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Read the gates that were set in the viewer; no row if there are none.
+
+    Raises
+    ------
+    UsageError
+        They are another sample's: the folder has been renamed since.
+    """
+    path = results.gates_manual
+    if not path.is_file():
+        return pd.DataFrame(columns=list(GATE_COLUMNS))
+    table = read_gates(path, results.sample_id, levels)
+    if table.empty:
+        raise UsageError(
+            f"{path}: no gate of sample {results.sample_id!r}; if the folder was "
+            "renamed, correct the column 'sample'"
+        )
+    return table

@@ -114,10 +114,8 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
             "cells": job.cells,
             "model": model if model.is_file() else None,
         },
-        "phenotype": {
-            "gates": job.gates,
-            "control": negative if negative and negative.is_file() else None,
-        },
+        "phenotype": job.gate_tables
+        | {"control": negative if negative and negative.is_file() else None},
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
 
