@@ -11,11 +11,13 @@ from mifprofile.core.segment import Block, plan_blocks
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import write_table
+from mifprofile.stages.correct import fit_correction, read_corrected
 
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from mifprofile.core.correct import Correction
     from mifprofile.model import Panel, Slide
     from mifprofile.stages.job import Job
 
@@ -31,13 +33,15 @@ def measure(job: Job) -> dict[str, Any]:
     nuclei, cells = labels["nuclei"].levels[0], labels["cells"].levels[0]
     membrane_px = job.options.measure.membrane_um / slide.um
     blocks = plan_blocks(slide.shape_px, BLOCK_PX, int(np.ceil(membrane_px)) + 1)
+    indices = list(channels.values())
+    correction, corrected = fit_correction(job, slide, indices)
     parts = [
-        _sum(slide, list(channels.values()), nuclei, cells, block, membrane_px)
+        _sum(slide, indices, correction, nuclei, cells, block, membrane_px)
         for block in job.track(blocks, "cells", len(blocks))
     ]
     table = cell_table(add_blocks(parts, len(channels)), list(channels), slide.um)
     write_table(table, job.results.measurements)
-    return {"cells": len(table), "columns": len(table.columns)}
+    return {"cells": len(table), "columns": len(table.columns)} | corrected
 
 
 def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
@@ -52,6 +56,7 @@ def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
 def _sum(
     slide: Slide,
     channels: list[int],
+    correction: Correction | None,
     nuclei: zarr.Array[Any],
     cells: zarr.Array[Any],
     block: Block,
@@ -60,8 +65,7 @@ def _sum(
     rows, cols = block.outer_slices
     near = np.asarray(cells[rows, cols])
     if near.any():
-        planes = [np.asarray(slide.levels[0][c, rows, cols]) for c in channels]
-        image = np.stack(planes)
+        image = read_corrected(slide, channels, (rows, cols), correction)
     else:
         image = np.zeros((len(channels), *near.shape), slide.levels[0].dtype)
     return sum_block(
