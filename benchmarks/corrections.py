@@ -44,12 +44,12 @@ class Fault(NamedTuple):
 def figures(folder: Path, seeds: tuple[int, ...] = SEEDS) -> str:
     """Markdown table of F1 by marker, as planted and corrected."""
     rows = [row for fault in faults() for row in _rows(fault, folder, seeds)]
+    slides = f"{len(seeds)} slides of {SIZE_MM[0]} x {SIZE_MM[1]} mm each"
     return "\n".join(
         [
             "## Corrections, F1 of positivity on the synthetic slide",
             "",
-            f"{SIZE_MM[0]} x {SIZE_MM[1]} mm, true masks, gates set automatically; mean "
-            f"of {len(seeds)} slides, and the worst of them.",
+            f"{slides}, true masks, automatic gates: mean F1, and the worst of all.",
             "",
             f"| slide | correction | {' | '.join(DEMO_MARKERS)} | mean | worst |",
             "|---" * (len(DEMO_MARKERS) + 4) + "|",
@@ -84,9 +84,7 @@ def faults() -> list[Fault]:
         Fault("clean", {}, every),
         Fault("illumination 0.5", {"illumination": 0.5}, flattened),
         Fault("haze 0.3", {"haze": 0.3}, backgrounds),
-        Fault(
-            "autofluorescence 0.5", {"autofluorescence": 0.5}, glow | backgrounds
-        ),
+        Fault("autofluorescence 0.5", {"autofluorescence": 0.5}, glow | backgrounds),
         Fault("bleed-through 0.15", {"bleed_through": BLEED_THROUGH}, unmixed),
     ]
 
@@ -95,7 +93,7 @@ def _neighbours(share: float) -> dict[str, dict[str, float]]:
     """Shares by channel that shines and channel that sees it, as the slide mixes."""
     names = SynthOptions().channel_names
     return {
-        name: {other: share for other in (*names[i - 1 : i], *names[i + 1 : i + 2])}
+        name: dict.fromkeys((*names[i - 1 : i], *names[i + 1 : i + 2]), share)
         for i, name in enumerate(names)
     }
 

@@ -102,9 +102,8 @@ def fit_correction(
     unmixing = None if mixing is None else Unmixing(mixing, options.non_negative)
     facts = flat_facts | background_facts | glow_facts
     if mixing is not None:
-        facts |= {
-            "mixing": _named(scene.names, [_named(scene.names, r) for r in mixing])
-        }
+        rows = [_named(scene.names, row) for row in mixing]
+        facts |= {"mixing": dict(zip(scene.names, rows, strict=True))}
     return Correction(flat_field, background, glow, unmixing), {"corrected": facts}
 
 
@@ -235,11 +234,8 @@ def _levels(
         share = options.background_percentile
         return background_grid(plane, scene.tissue, step_px, share)
     if options.background == "tissue":
-        inside = plane[scene.tissue]
-        level = (
-            np.percentile(inside, options.background_percentile) if inside.size else 0
-        )
-        return np.full((1, 1), level, np.float32)
+        whole, share = max(plane.shape), options.background_percentile
+        return background_grid(plane, scene.tissue, whole, share)
     glass = plane[~scene.tissue]
     if glass.size < MIN_GLASS_PX:
         raise UsageError(

@@ -1,5 +1,4 @@
-"""What is done to the pixels of a block, in this order: flat-field, background,
-autofluorescence, unmixing."""
+"""What is done to the pixels of a block; `Correction` sets the order."""
 
 from __future__ import annotations
 
@@ -128,7 +127,7 @@ class Unmixing:
 
 @dataclass(frozen=True)
 class Correction:
-    """All corrections of a slide; None leaves one out.
+    """All corrections of a slide, applied in this order; None leaves one out.
 
     Channels are numbered as in the images that are corrected.
     """

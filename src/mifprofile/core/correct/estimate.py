@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PROFILE_SIZE = 64
-# A median of fields is smooth on the scale of an eighth of the field.
-PROFILE_SIGMA = PROFILE_SIZE / 8
 MAX_FIELDS = 400
 # Less light than this is no shading, but something in the way.
 DARKEST_SHARE = 0.05
@@ -120,7 +118,10 @@ def camera_fields(
 
 
 def median_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Flat-field as the smoothed median of fields, each divided by its own mean.
+    """Flat-field as a paraboloid through the median of fields.
+
+    Each field is divided by its own mean, so that bright tissue counts no more than
+    dark; six coefficients are all that few fields can hold.
 
     Parameters
     ----------
@@ -133,9 +134,12 @@ def median_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
         Mean 1.
     """
     means = fields.mean(axis=(1, 2), keepdims=True)
-    shares = fields / np.maximum(means, 1e-6)
-    smooth = ndimage.gaussian_filter(np.median(shares, axis=0), PROFILE_SIGMA)
-    return flat_profile(smooth)
+    middle = np.median(fields / np.maximum(means, 1e-6), axis=0)
+    v, u = (np.linspace(-1, 1, n) for n in middle.shape)
+    y, x = (a.ravel() for a in np.meshgrid(v, u, indexing="ij"))
+    terms = np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=1)
+    weights = np.linalg.lstsq(terms, middle.ravel(), rcond=None)[0]
+    return flat_profile((terms @ weights).reshape(middle.shape))
 
 
 def flat_profile(profile: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -109,8 +109,8 @@ def _check_shares(shares: NDArray[np.float64], source: str) -> None:
         raise UsageError(f"{source}: every share must be a number of at least 0")
     if not np.allclose(np.diag(shares), 1):
         raise UsageError(
-            f"{source}: the diagonal must be 1; divide each column by the fluorophore's "
-            "own channel"
+            f"{source}: the diagonal must be 1; divide each column by what the "
+            "fluorophore's own channel sees"
         )
 
 
