@@ -95,10 +95,10 @@ class SegmentOptions(StageOptions):
 class CorrectOptions(StageOptions):
     """What is taken off the pixels before cells are measured; all off by default."""
 
-    flat_field: Literal["none", "basic", "median", "file"] = Field(
+    flat_field: Literal["none", "basic", "quartile", "file"] = Field(
         "none",
         description="Evens out the light over the camera's field: by BaSiC, by the "
-        "median of all fields, or by images of a flat field.",
+        "lower quartile of all fields, or by images of a flat field.",
     )
     flat_field_file: str | None = Field(
         None,

@@ -139,11 +139,11 @@ def test_a_fitted_flat_field_evens_out_the_light(tmp_path, demo_panel):
     job = Job(Results(tmp_path / "sample"), demo_panel, slide=slide, quiet=True)
     for stage in ("ingest", "quality"):
         run_stage(job, stage)
-    asked = {"flat_field": "median", "dark_level": 100}
+    asked = {"flat_field": "quartile", "dark_level": 100}
     with pytest.raises(UsageError, match=r"only 6 whole camera fields of 600 x 600 µm"):
         fitted(job, field_um=(600, 600), **asked)
     correction, facts = fitted(job, field_um=(300, 300), **asked)
-    assert facts["corrected"]["flat_field"]["from"].startswith("median of 2")
+    assert facts["corrected"]["flat_field"]["from"].startswith("quartile of 2")
     assert isinstance(correction, Correction)
 
 
@@ -173,7 +173,7 @@ def test_another_mixing_matrix_is_another_run(copy, tmp_path):
 @pytest.mark.parametrize(
     ("correct", "message"),
     [
-        ({"flat_field": "median"}, "field_um"),
+        ({"flat_field": "quartile"}, "field_um"),
         ({"flat_field": "file", "field_um": [600, 600]}, "go together"),
         ({"unmixing": "m.csv", "bleed_through": {"A": {"B": 0.1}}}, "not both"),
         ({"autofluorescence_factors": {"CD8": 1}}, "autofluorescence, the channel"),

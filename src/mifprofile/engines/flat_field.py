@@ -18,7 +18,7 @@ def require_basic() -> None:
     if find_spec("basicpy") is None:
         raise DependencyError(
             "correct.flat_field: basic was asked for but BaSiCPy is not installed; "
-            "run: pip install 'mifprofile[flatfield]', or use 'median'"
+            "run: pip install 'mifprofile[flatfield]', or use 'quartile'"
         )
 
 

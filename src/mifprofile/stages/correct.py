@@ -20,8 +20,8 @@ from mifprofile.core.correct import (
     camera_fields,
     dark_end,
     flat_profile,
-    median_profile,
     mixing_matrix,
+    quartile_profile,
 )
 from mifprofile.engines.flat_field import basic_profile, require_basic
 from mifprofile.errors import UsageError
@@ -177,7 +177,7 @@ def _fitted_profiles(
     scene: _Scene, options: CorrectOptions, field_um: tuple[float, float]
 ) -> tuple[NDArray[np.float32], int]:
     """Profile of each channel, and how many fields it was found on."""
-    fit = basic_profile if options.flat_field == "basic" else median_profile
+    fit = basic_profile if options.flat_field == "basic" else quartile_profile
     size = (field_um[0] / scene.um, field_um[1] / scene.um)
     profiles, used = [], 0
     for channel in range(len(scene.channels)):

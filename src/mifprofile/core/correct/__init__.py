@@ -13,7 +13,7 @@ from mifprofile.core.correct.estimate import (
     camera_fields,
     dark_end,
     flat_profile,
-    median_profile,
+    quartile_profile,
 )
 from mifprofile.core.correct.mixing import bleed_through_matrix, mixing_matrix
 
@@ -29,6 +29,6 @@ __all__ = [
     "camera_fields",
     "dark_end",
     "flat_profile",
-    "median_profile",
     "mixing_matrix",
+    "quartile_profile",
 ]

@@ -13,6 +13,8 @@ from mifprofile.core.correct.grids import bilinear
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Places = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 PROFILE_SIZE = 64
 MAX_FIELDS = 400
 # Less light than this is no shading, but something in the way.
@@ -94,6 +96,9 @@ def camera_fields(
 ) -> NDArray[np.float32]:
     """Whole camera fields that are mostly tissue, resampled to one size.
 
+    Glass within a field takes the median of the field's tissue: the slide's outline is
+    no shading.
+
     Parameters
     ----------
     plane : (h, w) float32 array
@@ -114,14 +119,23 @@ def camera_fields(
     if not used:
         return np.zeros((0, PROFILE_SIZE, PROFILE_SIZE), np.float32)
     picks = np.linspace(0, len(used) - 1, min(len(used), MAX_FIELDS)).round()
-    return np.stack([bilinear(plane, *used[i]) for i in picks.astype(int)])
+    return np.stack([_tissue_alone(plane, share, used[i]) for i in picks.astype(int)])
 
 
-def median_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Flat-field as a paraboloid through the median of fields.
+def _tissue_alone(
+    plane: NDArray[np.float32], share: NDArray[np.float32], at: Places
+) -> NDArray[np.float32]:
+    """One field, its glass filled."""
+    field, inside = bilinear(plane, *at), bilinear(share, *at) > 0.99
+    return np.where(inside, field, np.median(field[inside]))
 
-    Each field is divided by its own mean, so that bright tissue counts no more than
-    dark; six coefficients are all that few fields can hold.
+
+def quartile_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Flat-field whose logarithm is a paraboloid through the lower quartile of fields.
+
+    A quarter of the fields shows no stain at a given place, so what is left there is
+    the light of the optics; each field is divided by its own lower quartile before. Six
+    coefficients are all that few fields can hold.
 
     Parameters
     ----------
@@ -133,13 +147,14 @@ def median_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
     (h, w) float32 array
         Mean 1.
     """
-    means = fields.mean(axis=(1, 2), keepdims=True)
-    middle = np.median(fields / np.maximum(means, 1e-6), axis=0)
-    v, u = (np.linspace(-1, 1, n) for n in middle.shape)
+    levels = np.percentile(fields, 25, axis=(1, 2), keepdims=True)
+    lower = np.percentile(fields / np.maximum(levels, 1e-6), 25, axis=0)
+    v, u = (np.linspace(-1, 1, n) for n in lower.shape)
     y, x = (a.ravel() for a in np.meshgrid(v, u, indexing="ij"))
     terms = np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=1)
-    weights = np.linalg.lstsq(terms, middle.ravel(), rcond=None)[0]
-    return flat_profile((terms @ weights).reshape(middle.shape))
+    logs = np.log(np.maximum(lower, DARKEST_SHARE))
+    weights = np.linalg.lstsq(terms, logs.ravel(), rcond=None)[0]
+    return flat_profile(np.exp(terms @ weights).reshape(lower.shape))
 
 
 def flat_profile(profile: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -148,9 +163,7 @@ def flat_profile(profile: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return np.maximum(scaled, DARKEST_SHARE).astype(np.float32)
 
 
-def _in_field(
-    field: tuple[int, int], field_px: tuple[float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _in_field(field: tuple[int, int], field_px: tuple[float, float]) -> Places:
     centres = (np.arange(PROFILE_SIZE) + 0.5) / PROFILE_SIZE
     y, x = ((n + centres) * f - 0.5 for n, f in zip(field, field_px, strict=True))
     return y, x
