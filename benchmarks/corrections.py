@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,11 +18,14 @@ from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import Options
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_stage
+from mifprofile.stages.correct import fit_correction
 from mifprofile.testing import DEMO_MARKERS, SynthOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 SEEDS = (1, 2, 3)
 SIZE_MM = (1.1, 1.1)
@@ -31,6 +35,7 @@ WIDE: dict[str, Any] = {"size_mm": (3.1, 3.1), "pixel_size_um": 1.0}
 DARK_LEVEL = 100.0
 FIELD_UM = (600.0, 600.0)
 BLEED_THROUGH = 0.15
+LOSS = 0.5
 CLEAN: dict[str, Any] = {"autofluorescence_channel": True}
 Corrections = dict[str, dict[str, Any]]
 
@@ -55,6 +60,32 @@ def figures(folder: Path, seeds: tuple[int, ...] = SEEDS) -> str:
             "",
             f"| slide | correction | {' | '.join(DEMO_MARKERS)} | mean | worst |",
             "|---" * (len(DEMO_MARKERS) + 4) + "|",
+            *rows,
+        ]
+    )
+
+
+def profile_figures(folder: Path, seed: int = SEEDS[0]) -> str:
+    """Markdown table of how far each flat field is from the planted shading."""
+    options = SynthOptions(seed=seed, illumination=LOSS, **WIDE)
+    job = _job(folder, write_synthetic_slide(folder / "slide.ome.tiff", options).slide)
+    for stage in ("ingest", "quality"):
+        run_stage(job, stage)
+    slide = open_slide(job.results.slide)
+    rows = []
+    for name, correct in _flattened().items():
+        found, _ = fit_correction(
+            _with(job, correct), slide, range(len(slide.channels))
+        )
+        if found is not None and found.flat_field is not None:
+            errors = [_rms(profile) for profile in found.flat_field.profiles]
+            rows.append(f"| {name} | {' | '.join(f'{e:.3f}' for e in errors)} |")
+    return "\n".join(
+        [
+            f"## Flat fields, illumination {LOSS}: root mean square of found / true - 1",
+            "",
+            f"| correction | {' | '.join(slide.channel_names)} |",
+            "|---" * (len(slide.channels) + 1) + "|",
             *rows,
         ]
     )
@@ -87,11 +118,26 @@ def faults() -> list[Fault]:
     return [
         Fault("clean", {}, every),
         Fault("clean, wide", WIDE, flattened),
-        Fault("wide, illumination 0.5", WIDE | {"illumination": 0.5}, flattened),
+        Fault("wide, illumination 0.5", WIDE | {"illumination": LOSS}, flattened),
         Fault("haze 0.3", {"haze": 0.3}, backgrounds),
         Fault("autofluorescence 0.5", {"autofluorescence": 0.5}, glow | backgrounds),
         Fault("bleed-through 0.15", {"bleed_through": BLEED_THROUGH}, unmixed),
     ]
+
+
+def _flattened() -> Corrections:
+    """Every way to fit a flat field that is installed."""
+    flat = {"field_um": FIELD_UM, "dark_level": DARK_LEVEL}
+    ways = ["quartile", *(["basic"] if find_spec("basicpy") is not None else [])]
+    return {f"flat-field, {way}": {"flat_field": way, **flat} for way in ways}
+
+
+def _rms(profile: NDArray[np.float32]) -> float:
+    """Error of a profile, relative to how the synthetic camera loses light."""
+    v, u = ((np.arange(n) + 0.5) / n * 2 - 1 for n in profile.shape)
+    shading = 1 - 0.5 * LOSS * (v[:, None] ** 2 + u**2)
+    error = profile / shading * shading.mean() - 1
+    return float(np.sqrt((error**2).mean()))
 
 
 def _neighbours(share: float) -> dict[str, dict[str, float]]:
@@ -119,26 +165,18 @@ def _scores(fault: Fault, folder: Path, seed: int) -> pd.DataFrame:
     files = write_synthetic_slide(folder / "slide.ome.tiff", options)
     truth = pd.read_csv(files.table)
     masks = np.asarray(open_slide(files.labels).levels[0])
-    for page, name in enumerate(("nuclei", "cells")):
-        tifffile.imwrite(folder / f"{name}.tiff", masks[page], compression="zstd")
-    with demo_panel_path() as path:
-        job = Job(
-            Results(folder / "results"),
-            read_panel(path),
-            slide=files.slide,
-            nuclei=folder / "nuclei.tiff",
-            cells=folder / "cells.tiff",
-            quiet=True,
-        )
-    every = {"none": {}} | fault.corrections
+    nuclei, cells = folder / "nuclei.tiff", folder / "cells.tiff"
+    for path, page in zip((nuclei, cells), masks, strict=False):
+        tifffile.imwrite(path, page, compression="zstd")
+    job = replace(_job(folder, files.slide), nuclei=nuclei, cells=cells)
+    every: Corrections = {"none": {}} | fault.corrections
     return pd.DataFrame(
         {name: _f1(job, correct, truth) for name, correct in every.items()}
     ).T
 
 
 def _f1(job: Job, correct: dict[str, Any], truth: pd.DataFrame) -> dict[str, float]:
-    options = override_options(Options(), {"measure": {"correct": correct}}, "here")
-    corrected = Job(**(vars(job) | {"options": options}))
+    corrected = _with(job, correct)
     for stage in ("ingest", "quality", "segment", "measure", "phenotype"):
         run_stage(corrected, stage)
     called = pd.read_parquet(job.results.phenotypes).set_index("cell_id")
@@ -149,3 +187,14 @@ def _f1(job: Job, correct: dict[str, Any], truth: pd.DataFrame) -> dict[str, flo
         marker: float(f1_score(truth[name], called[name].fillna(False).astype(bool)))
         for marker, name in columns.items()
     }
+
+
+def _job(folder: Path, slide: Path) -> Job:
+    with demo_panel_path() as path:
+        panel = read_panel(path)
+    return Job(Results(folder / "results"), panel, slide=slide, quiet=True)
+
+
+def _with(job: Job, correct: dict[str, Any]) -> Job:
+    options = override_options(Options(), {"measure": {"correct": correct}}, "here")
+    return replace(job, options=options)

@@ -87,7 +87,7 @@ def test_the_lower_quartile_of_fields_finds_the_shading(count):
     tissue[rng.random(tissue.shape) < 0.3] += 4000  # stain
     found = quartile_profile((tissue * shading()).astype(np.float32))
     assert found.mean() == pytest.approx(1, abs=1e-3)
-    np.testing.assert_allclose(found, shading(), atol=0.05)
+    np.testing.assert_allclose(found, shading(), atol=0.06)
 
 
 def test_a_profile_lets_some_light_through_everywhere():
