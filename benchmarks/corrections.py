@@ -82,7 +82,7 @@ def profile_figures(folder: Path, seed: int = SEEDS[0]) -> str:
             rows.append(f"| {name} | {' | '.join(f'{e:.3f}' for e in errors)} |")
     return "\n".join(
         [
-            f"## Flat fields, illumination {LOSS}: root mean square of found / true - 1",
+            f"## Flat fields, illumination {LOSS}: rms of found / true - 1",
             "",
             f"| correction | {' | '.join(slide.channel_names)} |",
             "|---" * (len(slide.channels) + 1) + "|",
