@@ -148,6 +148,14 @@ class CorrectOptions(StageOptions):
         "negative; slower.",
     )
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is corrected."""
+        ways = {self.flat_field, self.background} - {"none"}
+        return bool(
+            ways or self.autofluorescence or self.unmixing or self.bleed_through
+        )
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.flat_field != "none" and self.field_um is None:

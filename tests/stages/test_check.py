@@ -175,5 +175,5 @@ def test_a_pixel_size_in_the_sheet_stands_in_for_the_file(
 def test_a_correction_that_cannot_be_made_is_found(config: Path):
     text = "measure: {correct: {autofluorescence: AF}}\n"
     config.write_text(config.read_text() + text)
-    with pytest.raises(UsageError, match="A: .*no channel 'AF'"):
+    with pytest.raises(UsageError, match=r"A: .*no channel 'AF'"):
         check_config(config)

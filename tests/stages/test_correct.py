@@ -60,6 +60,7 @@ def fitted(job, **correct):
 
 def test_by_default_nothing_is_corrected(ingested):
     slide = open_slide(ingested.results.slide)
+    assert fitted(ingested, dark_level=50) == (None, {})
     correction, facts = fitted(ingested)
     assert (correction, facts) == (None, {})
     image = read_corrected(slide, [2, 0], np.s_[10:20, 30:50], correction)

@@ -89,7 +89,7 @@ def fit_correction(
     """
     options = job.options.measure.correct
     check_correction(slide, job.panel, options)
-    if options == type(options)():
+    if not options.active:
         return None, {}
     tissue, um = read_tissue(job.results)
     scene = _Scene(slide, tuple(channels), tissue, um)

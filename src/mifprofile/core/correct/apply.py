@@ -98,7 +98,9 @@ class Autofluorescence:
     def apply(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Image (c, h, w) without the glow; it never adds light."""
         glow = np.maximum(image[self.channel] - np.float32(self.level), 0)
-        return image - self.factors[:, None, None] * glow
+        return np.stack(
+            [plane - f * glow for plane, f in zip(image, self.factors, strict=True)]
+        )
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class Correction:
             light = self.autofluorescence.apply(light)
         if self.unmixing is not None:
             light = self.unmixing.apply(light)
-        return np.maximum(light, 0)
+        return np.maximum(light, 0, out=light)
 
     def apply_to_plane(
         self, plane: NDArray[Any], channel: int, origin: tuple[int, int], um: float

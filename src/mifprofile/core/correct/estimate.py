@@ -46,7 +46,7 @@ def background_grid(
     step_px : int
         Edge of the square around each node.
     percentile : float
-        Of the square's tissue. Squares with little tissue take their neighbours' mean;
+        Of the square's tissue. Squares with little tissue take the nearest other one's;
         all are smoothed by half a step.
 
     Returns
@@ -126,7 +126,7 @@ def _tissue_alone(
     plane: NDArray[np.float32], share: NDArray[np.float32], at: Places
 ) -> NDArray[np.float32]:
     """One field, its glass filled."""
-    field, inside = bilinear(plane, *at), bilinear(share, *at) > 0.99
+    field, inside = bilinear(plane, *at), bilinear(share, *at) > 0.5
     return np.where(inside, field, np.median(field[inside]))
 
 
