@@ -115,7 +115,7 @@ def camera_fields(
     rows, columns = (int(n // f) for n, f in zip(plane.shape, field_px, strict=True))
     places = [_in_field((r, k), field_px) for r, k in np.ndindex(rows, columns)]
     share = tissue.astype(np.float32)
-    used = [at for at in places if bilinear(share, *at).mean() > 0.5]
+    used = [at for at in places if _inside(share, at).mean() > 0.5]
     if not used:
         return np.zeros((0, PROFILE_SIZE, PROFILE_SIZE), np.float32)
     picks = np.linspace(0, len(used) - 1, min(len(used), MAX_FIELDS)).round()
@@ -126,8 +126,13 @@ def _tissue_alone(
     plane: NDArray[np.float32], share: NDArray[np.float32], at: Places
 ) -> NDArray[np.float32]:
     """One field, its glass filled."""
-    field, inside = bilinear(plane, *at), bilinear(share, *at) > 0.5
+    field, inside = bilinear(plane, *at), _inside(share, at)
     return np.where(inside, field, np.median(field[inside]))
+
+
+def _inside(share: NDArray[np.float32], at: Places) -> NDArray[np.bool_]:
+    """Places all of whose neighbours on the plane are tissue."""
+    return bilinear(share, *at) > 0.99
 
 
 def quartile_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
