@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import (
     breast,
+    corrections,
     demo,
     gates,
     phenotypes,
@@ -49,6 +50,8 @@ def main() -> None:
             gates.figures(),
             uncertainty.figures(),
             spill_over.figures(),
+            corrections.figures(Path(folder) / "corrections"),
+            corrections.profile_figures(Path(folder) / "profiles"),
             whole_slide.peer_figures(Path(folder) / "peer"),
             whole_slide.same_figures(Path(folder) / "same"),
             whole_slide.growth_figures(Path(folder) / "growth"),

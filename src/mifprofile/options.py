@@ -94,6 +94,87 @@ class SegmentOptions(StageOptions):
     )
 
 
+class CorrectOptions(StageOptions):
+    """What is taken off the pixels before cells are measured; all off by default."""
+
+    flat_field: Literal["none", "basic", "quartile", "file"] = Field(
+        "none",
+        description="Evens out the light over the camera's field: by BaSiC, by the "
+        "lower quartile of all fields, or by images of a flat field.",
+    )
+    flat_field_file: str | None = Field(
+        None,
+        description="TIFF of the light over one camera field: one page per channel, "
+        "in the slide's order, or one page for all.",
+    )
+    field_um: tuple[Positive, Positive] | None = Field(
+        None,
+        description="Width and height of a camera field, µm; fields tile the slide "
+        "from its upper left corner.",
+    )
+    dark_level: NonNegative = Field(
+        0.0, description="Camera counts without light; not evened out."
+    )
+    background: Literal["none", "glass", "tissue", "local"] = Field(
+        "none",
+        description="Subtracted from each channel: the median of the glass, a "
+        "percentile of the tissue, or one that varies slowly over the slide.",
+    )
+    background_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
+        5.0, description="Percentile of the tissue that counts as background."
+    )
+    background_window_um: Positive = Field(
+        250.0, description="Squares of this size have a local background each, µm."
+    )
+    autofluorescence: str | None = Field(
+        None, description="Channel that sees autofluorescence alone."
+    )
+    autofluorescence_factors: dict[str, NonNegative] = Field(
+        {},
+        description="How much of it a channel sees, by channel; the panel's other "
+        "markers are fitted.",
+    )
+    unmixing: str | None = Field(
+        None,
+        description="CSV: the share of each fluorophore (column) that each channel "
+        "(row) sees, by the channels' names; the diagonal is 1.",
+    )
+    bleed_through: dict[str, dict[str, Share]] = Field(
+        {},
+        description="Instead of a CSV: channel that shines, channel that sees it, and "
+        "which share.",
+    )
+    non_negative: bool = Field(
+        False,
+        description="Unmix by least squares under the condition that no light is "
+        "negative; slower.",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is corrected."""
+        ways = {self.flat_field, self.background} - {"none"}
+        return bool(
+            ways or self.autofluorescence or self.unmixing or self.bleed_through
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.flat_field != "none" and self.field_um is None:
+            raise UsageError(
+                "flat_field needs field_um, the width and height of a camera field"
+            )
+        if (self.flat_field == "file") != (self.flat_field_file is not None):
+            raise UsageError("flat_field 'file' and flat_field_file go together")
+        if self.unmixing is not None and self.bleed_through:
+            raise UsageError("give unmixing or bleed_through, not both")
+        if self.autofluorescence_factors and self.autofluorescence is None:
+            raise UsageError(
+                "autofluorescence_factors need autofluorescence, the channel's name"
+            )
+        return self
+
+
 class MeasureOptions(StageOptions):
     """Where on the cell the channels are read."""
 
@@ -124,6 +205,7 @@ class MeasureOptions(StageOptions):
     spill_over_strip_um: Positive = Field(
         1.0, description="Width of the strip along the outline that sheds light, µm."
     )
+    correct: CorrectOptions = CorrectOptions()
 
 
 class PhenotypeOptions(StageOptions):

@@ -69,6 +69,24 @@ def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
     )
 
 
+def read_mixing(path: Path) -> pd.DataFrame:
+    """Read a mixing matrix: channels down, fluorophores across, shares between.
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    UsageError
+        A share is no number, or there is no table.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path}: no such mixing matrix")
+    try:
+        return pd.read_csv(path, index_col=0, comment="#").astype(float)
+    except (ValueError, pd.errors.ParserError) as e:
+        raise UsageError(f"{path}: not a table of shares ({e})") from e
+
+
 def read_gates(
     path: Path, sample: str, levels: pd.DataFrame | None = None
 ) -> pd.DataFrame:

@@ -104,20 +104,33 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
 
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
+<<<<<<< HEAD
     model = Path(job.options.segment.model)
     control = job.options.phenotype.control
     negative = Results(Path(control)).measurements if control else None
+=======
+    correct = job.options.measure.correct
+>>>>>>> correct
     files = {
         "ingest": {"slide": job.slide},
         "segment": {
             "nuclei": job.nuclei,
             "cells": job.cells,
-            "model": model if model.is_file() else None,
+            "model": _file(job.options.segment.model),
+        },
+        "measure": {
+            "unmixing": _file(correct.unmixing),
+            "flat_field": _file(correct.flat_field_file),
         },
         "phenotype": job.gate_tables
         | {"control": negative if negative and negative.is_file() else None},
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
+
+
+def _file(name: str | None) -> Path | None:
+    """Path of an option's file; None if it names none that is there."""
+    return Path(name) if name is not None and Path(name).is_file() else None
 
 
 def _record(

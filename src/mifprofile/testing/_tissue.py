@@ -25,6 +25,8 @@ OUTLINE_GRAIN_UM = 120.0
 EDGE_UM = 6.0
 
 NEST, FRINGE, OUTLINE, FLOW, CLUSTER, GLOW, FOLDS, PATCHES, CELLS, CAMERA = range(10)
+# One field per channel from here on.
+HAZE = 100
 
 
 class Band(NamedTuple):

@@ -26,6 +26,7 @@ from mifprofile.testing._optics import (
     blur,
     expose,
     glow,
+    haze,
     noise_offsets,
     noise_sheet,
     point_spread,
@@ -226,15 +227,19 @@ def _light(
     corner = (start[0] - halo, start[1] - halo)
     sharp, soft = _painted_nuclei(options, layout, corner)
     markers = _painted_markers(options, layout, corner)
-    light = np.zeros((1 + len(markers), *shape), dtype=np.float32)
+    light = np.zeros((len(options.channel_names), *shape), dtype=np.float32)
     _through_lens(options, soft, SOFT_UM, light[0])
-    for plane, source in zip(light, (sharp, *markers), strict=True):
+    stained = light[: 1 + len(markers)]
+    for plane, source in zip(stained, (sharp, *markers), strict=True):
         _through_lens(options, source, 0.0, plane)
     for weight, extra_um, gain in _lens_faults(options, start, shape):
-        for plane, source in zip(light, (sharp + soft, *markers), strict=True):
+        for plane, source in zip(stained, (sharp + soft, *markers), strict=True):
             wide = np.zeros(shape, dtype=np.float32)
             _through_lens(options, source, extra_um, wide)
             blend(plane, wide, weight, gain)
+    if options.haze:
+        for channel, plane in enumerate(light):
+            plane += haze(options, channel, start, shape)
     return light
 
 
