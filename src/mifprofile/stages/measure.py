@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mifprofile.core.measure import (
+    CellRuns,
+    Reading,
+    add_edges,
+    background,
+    cell_runs,
     compensate_spill_over,
     contact_table,
+    label_areas,
+    measure_cells,
+    outline_edges,
     perimeters_um,
+    whole_cells,
 )
+from mifprofile.core.segment import Block, plan_blocks
+from mifprofile.errors import UsageError
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import write_table
+from mifprofile.model import nearest
+from mifprofile.stages.correct import fit_correction, read_corrected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import zarr
     from numpy.typing import NDArray
 
+    from mifprofile.core.correct import Correction
+    from mifprofile.core.measure import Background
     from mifprofile.model import Panel, Slide
+    from mifprofile.options import MeasureOptions
     from mifprofile.stages.job import Job
 
 BLOCK_PX = 2048
@@ -39,6 +58,7 @@ class _Scene:
     channels: dict[str, int]
     nuclei: zarr.Array[Any]
     cells: zarr.Array[Any]
+    correction: Correction | None
 
 
 @dataclass(frozen=True)
@@ -56,8 +76,10 @@ def measure(job: Job) -> dict[str, Any]:
     options = job.options.measure
     slide = open_slide(job.results.slide)
     labels = open_label_store(job.results.labels)
-    stores = (labels[name].levels[0] for name in ("nuclei", "cells"))
-    scene = _Scene(slide, column_channels(slide, job.panel), *stores)
+    nuclei, cells = (labels[name].levels[0] for name in ("nuclei", "cells"))
+    channels = column_channels(slide, job.panel)
+    correction, corrected = fit_correction(job, slide, list(channels.values()))
+    scene = _Scene(slide, channels, nuclei, cells, correction)
     survey = _survey(job, scene)
     grounds = _backgrounds(scene, survey)
     readings = _readings(job.panel, options, grounds)
@@ -76,7 +98,7 @@ def measure(job: Job) -> dict[str, Any]:
         "contacts": len(contacts),
         "pixel_thresholds": _facts({r.name: r.threshold for r in readings}),
         "backgrounds": _facts({name: g.level for name, g in grounds.items()}),
-    }
+    } | corrected
 
 
 def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
@@ -86,3 +108,109 @@ def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
         n: i for i, n in enumerate(slide.channel_names) if i not in named.values()
     }
     return named | others
+
+
+def _survey(job: Job, scene: _Scene) -> _Survey:
+    """Go over the labels once, before any image is read."""
+    squares = plan_blocks(scene.slide.shape_px, SAMPLE_PX, 1)
+    edges, counts = [], []
+    for square in job.track(squares, "outlines", len(squares)):
+        labels = np.asarray(scene.cells[square.outer_slices])
+        counts.append(label_areas(labels[square.inner_slices]))
+        if labels.any():
+            edges.append(outline_edges(labels, square.inner_slices))
+    highest = max((int(ids.max(initial=0)) for ids, _ in counts), default=0)
+    areas = np.zeros(highest + 1, np.int64)
+    for ids, pixels in counts:
+        areas[ids] += pixels
+    filled = np.array([pixels.sum() for _, pixels in counts])
+    return _Survey(areas, add_edges(edges), filled)
+
+
+def _backgrounds(scene: _Scene, survey: _Survey) -> dict[str, Background]:
+    """Each channel's unstained level, from squares spread evenly over the cells."""
+    ends = np.cumsum(survey.filled)
+    places = (np.arange(SAMPLE_BLOCKS) + 0.5) / SAMPLE_BLOCKS * ends[-1]
+    picks = np.unique(np.searchsorted(ends, places)) if ends[-1] else []
+    samples = [np.zeros((len(scene.channels), 0), scene.slide.levels[0].dtype)]
+    squares = plan_blocks(scene.slide.shape_px, SAMPLE_PX, 0)
+    for square in (squares[k] for k in picks):
+        inside = np.flatnonzero(np.asarray(scene.cells[square.outer_slices]))
+        planes = _planes(scene, square).reshape(len(scene.channels), -1)
+        samples.append(planes[:, inside[:: -(-inside.size // SAMPLE_PIXELS)]])
+    pixels = np.concatenate(samples, axis=1)
+    pairs = zip(scene.channels, pixels, strict=True)
+    return {name: background(values) for name, values in pairs}
+
+
+def _readings(
+    panel: Panel, options: MeasureOptions, grounds: dict[str, Background]
+) -> list[Reading]:
+    given = options.pixel_thresholds
+    for name in given:
+        if name not in grounds:
+            raise UsageError(
+                f"measure.pixel_thresholds: no marker {name!r} in panel {panel.name}"
+                f"{nearest(name, grounds)}"
+            )
+    return [
+        Reading(
+            name,
+            panel.markers[name].measure if name in panel.markers else None,
+            given.get(name, ground.threshold(options.pixel_noises)),
+        )
+        for name, ground in grounds.items()
+    ]
+
+
+def _measure_all(
+    job: Job, scene: _Scene, areas: NDArray[np.int64], readings: list[Reading]
+) -> pd.DataFrame:
+    options = job.options.measure
+    none = (CellRuns.none(), np.zeros((len(readings), 0)))
+    percentiles = {*options.percentiles, *job.panel.percentiles}
+    parts = [
+        measure_cells(
+            runs,
+            planes,
+            readings,
+            um=scene.slide.um,
+            percentiles=sorted(percentiles),
+            sectors=options.sectors,
+            strip=options.spill_over,
+        )
+        for runs, planes in chain([none], whole_cells(_cut(job, scene), areas))
+    ]
+    return pd.concat(parts).sort_values("cell_id", ignore_index=True)
+
+
+def _cut(job: Job, scene: _Scene) -> Iterator[tuple[CellRuns, NDArray[Any]]]:
+    """Cells and planes of each block that has cells."""
+    options, um = job.options.measure, scene.slide.um
+    membrane_px = options.membrane_um / um
+    strip_px = options.spill_over_strip_um / um if options.spill_over else None
+    halo_px = int(np.ceil(max(membrane_px, strip_px or 0.0))) + 1
+    blocks = plan_blocks(scene.slide.shape_px, BLOCK_PX, halo_px)
+    for block in job.track(blocks, "cells", len(blocks)):
+        cells = np.asarray(scene.cells[block.outer_slices])
+        if cells[block.inner_slices].any():
+            nuclei = np.asarray(scene.nuclei[block.outer_slices])
+            corner = (block.outer[0], block.outer[2])
+            runs = cell_runs(
+                nuclei, cells, block.inner_slices, corner, membrane_px, strip_px
+            )
+            yield runs, _planes(scene, block)
+
+
+def _planes(scene: _Scene, block: Block) -> NDArray[Any]:
+    """The channels over a block with its halo, corrected, (c, h, w)."""
+    channels = list(scene.channels.values())
+    return read_corrected(scene.slide, channels, block.outer_slices, scene.correction)
+
+
+def _on_membrane(readings: list[Reading]) -> list[Reading]:
+    return [r for r in readings if r.compartment == "membrane"]
+
+
+def _facts(values: dict[str, float]) -> dict[str, float | None]:
+    return {n: round(v, 3) if np.isfinite(v) else None for n, v in values.items()}

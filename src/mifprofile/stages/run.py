@@ -104,13 +104,8 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
 
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
-<<<<<<< HEAD
-    model = Path(job.options.segment.model)
-    control = job.options.phenotype.control
+    correct, control = job.options.measure.correct, job.options.phenotype.control
     negative = Results(Path(control)).measurements if control else None
-=======
-    correct = job.options.measure.correct
->>>>>>> correct
     files = {
         "ingest": {"slide": job.slide},
         "segment": {
