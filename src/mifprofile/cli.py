@@ -21,7 +21,7 @@ FILE = click.Path(path_type=Path)
 # Spelled out: reading them off `options` would cost half a second of imports.
 STAGE_HELP: dict[Stage, str] = {
     "ingest": "Bring a slide file into OUT/slide.zarr.",
-    "quality": "Tell tissue from glass.",
+    "quality": "Find the tissue, exclude artefacts and judge the staining.",
     "segment": "Find nuclei and cells.",
     "measure": "Read every channel in every compartment of every cell.",
     "phenotype": "Gate the markers and name the cells.",
@@ -89,6 +89,9 @@ MODEL = click.option(
 NUCLEI = click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere.")
 CELLS = click.option("--cells", type=FILE, help="Cell masks made elsewhere.")
 GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by hand.")
+EXCLUSIONS = click.option(
+    "--exclusions", type=FILE, help="GeoJSON with areas to leave out, as from QuPath."
+)
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
@@ -109,6 +112,7 @@ PRECISION = click.option(
 )
 STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
     "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
+    "quality": (EXCLUSIONS,),
     "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
     "phenotype": (GATES,),
 }
@@ -134,6 +138,7 @@ def _add_stage(stage: Stage) -> None:
 @NUCLEI
 @CELLS
 @GATES
+@EXCLUSIONS
 @PRECISION
 @BLOCK
 @WORKERS
@@ -224,6 +229,7 @@ def _job(**given: Any) -> Job:
         gates=given.get("gates"),
         nuclei=given.get("nuclei"),
         cells=given.get("cells"),
+        exclusions=given.get("exclusions"),
         workers=given.get("workers", 1),
         scheduler=given.get("scheduler"),
         quiet=given["quiet"],

@@ -34,6 +34,8 @@ class Job:
         The input file; only `ingest` reads it.
     gates, nuclei, cells : Path or None
         Thresholds and masks made elsewhere, instead of our own.
+    exclusions : Path or None
+        Areas drawn by people, GeoJSON.
     workers : int
         Processes that share the work; 1 is this one alone.
     scheduler : str or None
@@ -49,6 +51,7 @@ class Job:
     gates: Path | None = None
     nuclei: Path | None = None
     cells: Path | None = None
+    exclusions: Path | None = None
     workers: int = 1
     scheduler: str | None = None
     quiet: bool = False
