@@ -1,6 +1,7 @@
 rule phenotype:
     input:
         measurements=result("measurements.parquet"),
+        quality=result("quality.zarr"),
         panel=ancient(panel),
     output:
         phenotypes=result("phenotypes.parquet"),

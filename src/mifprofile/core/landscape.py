@@ -26,8 +26,8 @@ Status = Literal[
     "OK", "LOW_N", "LOW_AREA", "NO_TUMOUR", "NOT_COMPUTABLE", "APPROX", "QC_FAIL"
 ]
 ALL = "all"
-GLASS, TUMOUR, STROMA, OUTSIDE = range(4)
-REGION_NAMES = ("glass", "tumour", "stroma", "outside")
+GLASS, TUMOUR, STROMA, OUTSIDE, EXCLUDED = range(5)
+REGION_NAMES = ("glass", "tumour", "stroma", "outside", "excluded")
 # What is reported: whole tissue, then the regions that tile it.
 REGIONS: dict[str, tuple[int, ...]] = {
     "tissue": (TUMOUR, STROMA, OUTSIDE),
@@ -86,6 +86,7 @@ def region_map(
     tumour_cells: NDArray[np.uint32],
     um: float,
     options: LandscapeOptions,
+    excluded: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Divide the tissue into tumour nests, their stroma and the rest.
 
@@ -100,12 +101,17 @@ def region_map(
         Labels of tumour cells alone, on the same grid.
     um : float
         Pixel size of the grid, µm.
+    excluded : (h, w) bool array, optional
+        Tissue that belongs to no region, and in which no cell is counted.
 
     Returns
     -------
     (h, w) uint8 array
-        0 glass, 1 tumour, 2 stroma, 3 outside the tumour bed.
+        0 glass, 1 tumour, 2 stroma, 3 outside the tumour bed, 4 excluded tissue.
     """
+    whole = tissue
+    if excluded is not None:
+        tissue = tissue & ~excluded
     nest = close_mask(tumour_cells > 0, options.nest_close_um / um) & tissue
     nest = _drop_small_nests(nest, tumour_cells, options.nest_min_cells)
     nest = _fill_small_holes(nest, options.nest_hole_um2 / um**2) & tissue
@@ -113,6 +119,7 @@ def region_map(
     out = np.where(tissue, OUTSIDE, GLASS).astype(np.uint8)
     out[bed] = STROMA
     out[nest] = TUMOUR
+    out[whole & ~tissue] = EXCLUDED
     return out
 
 
@@ -157,12 +164,13 @@ def landscape(
     rows: list[Row] = []
     pixels = np.bincount(regions.ravel(), minlength=len(REGION_NAMES))
     no_tumour = _no_tumour_reason(panel, pixels)
+    excluded = _excluded_reason(pixels)
     limits = _Limits.of(panel)
     for region, codes in REGIONS.items():
         area = float(pixels[list(codes)].sum()) * um**2 / 1e6
         here = cells[cells["region"].isin([REGION_NAMES[c] for c in codes])]
         scope = _Scope(sample_id, region, area, here, panel, options)
-        blocked = no_tumour if region in {"tumour", "stroma"} else None
+        blocked = excluded or (no_tumour if region in {"tumour", "stroma"} else None)
         rows += [
             _blocked(row, *blocked)
             if blocked
@@ -294,6 +302,12 @@ def _no_tumour_reason(
         return "NOT_COMPUTABLE", "the panel names no tumour phenotype"
     if pixels[TUMOUR] == 0:
         return "NO_TUMOUR", "no tumour nest was found"
+    return None
+
+
+def _excluded_reason(pixels: NDArray[np.int64]) -> tuple[Status, str] | None:
+    if pixels[EXCLUDED] and not pixels[[TUMOUR, STROMA, OUTSIDE]].any():
+        return "QC_FAIL", "all tissue is excluded"
     return None
 
 

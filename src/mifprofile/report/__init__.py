@@ -5,11 +5,13 @@ from mifprofile.report.content import Overview, ReportContent, Tile
 from mifprofile.report.figures import fit
 from mifprofile.report.findings import Finding, find
 from mifprofile.report.page import render
+from mifprofile.report.quality import QualityContent
 from mifprofile.report.tiles import Spot, choose_tiles
 
 __all__ = [
     "Finding",
     "Overview",
+    "QualityContent",
     "ReportContent",
     "ShownChannel",
     "Spot",

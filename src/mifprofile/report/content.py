@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mifprofile.model import Panel
     from mifprofile.report.channels import ShownChannel
+    from mifprofile.report.quality import QualityContent
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class ReportContent:
     shown : tuple of ShownChannel
         The channels of the tiles' planes, in order.
     overview : Overview or None
+    quality : QualityContent or None
     tiles : tuple of Tile
     records : dict
         Stage → its record.
@@ -110,6 +112,7 @@ class ReportContent:
     landscape: pd.DataFrame
     shown: tuple[ShownChannel, ...] = ()
     overview: Overview | None = None
+    quality: QualityContent | None = None
     tiles: tuple[Tile, ...] = ()
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from mifprofile.core import phenotype as core
+from mifprofile.core.quality import EVALUABLE, flag_cells
 from mifprofile.errors import UsageError
 from mifprofile.io.tables import read_gates, read_parquet, write_table
 from mifprofile.model import nearest
+from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
     from mifprofile.stages.job import Job
@@ -20,18 +22,22 @@ def phenotype(job: Job) -> dict[str, Any]:
     """Gate every marker, by hand where a table says so, and name every cell."""
     table = read_parquet(job.results.measurements)
     levels = core.marker_levels(table, job.panel)
-    gates = make_gates(job, levels)
+    flags = flag_cells(table, *read_exclusion_masks(job.results))
+    evaluable = flags[EVALUABLE]
+    gates = make_gates(job, levels[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     positive = core.call_positive(levels, thresholds)
     names = core.call_phenotypes(positive, job.panel)
     sure = core.confidence(levels, thresholds, names, job.panel)
     conflict = core.call_conflicts(positive, job.panel)
-    calls = pd.concat([table[["cell_id"]], positive, names, sure, conflict], axis=1)
+    parts = [table[["cell_id"]], positive, names, sure, conflict, flags]
+    calls = pd.concat(parts, axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
-    rates = core.impossible_rates(positive, job.panel)
+    rates = core.impossible_rates(positive[evaluable], job.panel)
     return {
         "cells": {str(k): int(v) for k, v in names.value_counts(sort=False).items()},
+        "evaluable": int(evaluable.sum()),
         "impossible": rates.replace({np.nan: None}).to_dict("records"),
     }
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.phenotype import GATE_COLUMNS, marker_levels
+from mifprofile.core.quality import at_grid
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
@@ -18,6 +19,7 @@ from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import read_csv, read_parquet
 from mifprofile.report import (
     Overview,
+    QualityContent,
     ReportContent,
     ShownChannel,
     Spot,
@@ -29,6 +31,7 @@ from mifprofile.report import (
     shown_channels,
 )
 from mifprofile.stages.landscape import REGIONS
+from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +59,9 @@ TEXT_COLUMNS = frozenset(
         "ci_method",
         "status",
         "reason",
+        "channel",
+        "channel_b",
+        "figure",
     }
 )
 PACKAGES = (
@@ -93,6 +99,7 @@ def gather(job: Job) -> ReportContent:
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     shown = shown_channels(panel)
     records = _records(job)
+    overview = _overview(job, slide, cells)
     height, width = slide.shape_px
     return ReportContent(
         sample_id=results.sample_id,
@@ -105,7 +112,8 @@ def gather(job: Job) -> ReportContent:
         impossible=_impossible(records),
         landscape=read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
         shown=shown,
-        overview=_overview(job, slide, cells),
+        overview=overview,
+        quality=_quality(job, overview),
         tiles=_tiles(job, slide, cells, shown),
         records=records,
         software=_software(records),
@@ -180,6 +188,16 @@ def _overview(job: Job, slide: Slide, cells: pd.DataFrame) -> Overview:
         x_um=cells["x_um"].to_numpy(float),
         y_um=cells["y_um"].to_numpy(float),
         phenotypes=cells["phenotype"].astype(str).to_numpy(object),
+    )
+
+
+def _quality(job: Job, overview: Overview) -> QualityContent:
+    """Quality figures, and what is excluded on the overview's grid."""
+    masks, um = read_exclusion_masks(job.results)
+    shape = overview.nucleus.shape
+    return QualityContent(
+        read_csv(job.results.quality_figures, TEXT_COLUMNS),
+        {cause: at_grid(m, um, shape, overview.um) for cause, m in masks.items()},
     )
 
 

@@ -37,7 +37,9 @@ from mifprofile.core.quality.staining import (
 )
 from mifprofile.core.quality.tissue import (
     area_mm2,
+    at_grid,
     close_mask,
+    grow,
     local_texture,
     tissue_mask,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "area_figures",
     "area_mm2",
     "areas_by_cause",
+    "at_grid",
     "background_excess",
     "clip_level",
     "close_mask",
@@ -71,6 +74,7 @@ __all__ = [
     "find_illumination",
     "find_saturation",
     "flag_cells",
+    "grow",
     "illumination_figures",
     "judge_sample",
     "local_texture",

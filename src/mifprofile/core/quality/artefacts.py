@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import remove_small_objects
 
-from mifprofile.core.quality.tissue import close_mask
+from mifprofile.core.quality.tissue import close_mask, grow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,10 +24,12 @@ BACKGROUND_UM = 20.0
 NUCLEAR_SIGMA_UM = 12.0
 # A fold's border is where its background falls to this share of its own.
 FOLD_EDGE = 0.5
-# It must somewhere stand out this many times more than its surroundings may, and be
-# longer than broad: this many times the area of the largest disc within.
+# It must somewhere stand out this many times more than its surroundings may, be no
+# wider than this (a lymph follicle is), and cover this many times the largest disc in it.
 FOLD_SEED = 2.0
+FOLD_MAX_WIDTH_UM = 100.0
 FOLD_LENGTH = 3.0
+FOLD_GAP_UM = 8.0
 CLUMP_RIM_UM = 4.0
 # Percentile of the nuclear stain above which a spot lies on a nucleus.
 OFF_NUCLEI = 75.0
@@ -147,7 +149,7 @@ def find_folds(
     usual = float(np.median(mean[tissue]))
     for i, window in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[window] == i
-        if np.count_nonzero(piece) * um**2 < min_area_um2 or not _is_long(piece):
+        if np.count_nonzero(piece) * um**2 < min_area_um2 or not _is_band(piece, um):
             continue
         high = float(np.percentile(excess[window][piece], 90))
         if high >= FOLD_SEED * limit and np.median(mean[window][piece]) >= usual:
@@ -155,9 +157,13 @@ def find_folds(
     return out
 
 
-def _is_long(piece: NDArray[np.bool_]) -> bool:
-    radius = float(ndimage.distance_transform_edt(np.pad(piece, 1)).max())
-    return np.count_nonzero(piece) >= FOLD_LENGTH * np.pi * radius**2
+def _is_band(piece: NDArray[np.bool_], um: float) -> bool:
+    """Whether a piece, its gaps filled, is narrow and much longer than broad."""
+    closed = close_mask(np.pad(piece, 1), FOLD_GAP_UM / um)
+    whole = ndimage.binary_fill_holes(closed)
+    radius = float(ndimage.distance_transform_edt(whole).max())
+    long = np.count_nonzero(whole) >= FOLD_LENGTH * np.pi * radius**2
+    return bool(long and 2 * radius * um <= FOLD_MAX_WIDTH_UM)
 
 
 def clump_level(values: NDArray[np.float32], factor: float) -> float:
@@ -211,5 +217,4 @@ def find_aggregates(
         small & on_tissue & (stain <= float(np.percentile(nuclear[tissue], OFF_NUCLEI)))
     )
     found = np.concatenate([[False], kept])[spots]
-    steps = max(round(CLUMP_RIM_UM / um), 0)
-    return ndimage.binary_dilation(found, iterations=steps) if steps else found
+    return grow(found, CLUMP_RIM_UM / um)

@@ -75,6 +75,24 @@ def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.flo
     return np.sqrt(np.maximum(square - mean**2, 0))
 
 
+def grow(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
+    """Pixels no farther than a distance from a mask."""
+    if not mask.any():
+        return mask.copy()
+    return np.asarray(ndimage.distance_transform_edt(~mask) <= reach_px)
+
+
+def at_grid(
+    mask: NDArray[np.bool_], mask_um: float, shape: tuple[int, ...], um: float
+) -> NDArray[np.bool_]:
+    """Mask looked up at the centres of another grid's pixels."""
+    places = [
+        np.minimum(((np.arange(n) + 0.5) * um / mask_um).astype(int), size - 1)
+        for n, size in zip(shape, mask.shape, strict=True)
+    ]
+    return mask[np.ix_(*places)]
+
+
 def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
     """Area of a mask with pixels of ``um``, mm²."""
     return float(np.count_nonzero(mask)) * um**2 / 1e6
@@ -107,7 +125,7 @@ def _at_level(
 ) -> NDArray[np.bool_]:
     """Redraw the edge half-way between the levels of glass and of dim tissue."""
     inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    near = (inside <= reach_px) & _within(mask, reach_px)
+    near = (inside <= reach_px) & grow(mask, reach_px)
     glass, tissue = nuclear[~mask & ~near], nuclear[mask & ~near]
     if min(glass.size, tissue.size) < MIN_SAMPLE_PX:
         return mask
@@ -117,11 +135,6 @@ def _at_level(
         return mask
     redrawn = np.where(near, nuclear > (low + dim) / 2, mask)
     return _tidy(redrawn, 0.0, speck_px)
-
-
-def _within(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
-    """Pixels no farther than a distance from a mask that is not empty."""
-    return np.asarray(ndimage.distance_transform_edt(~mask) <= reach_px)
 
 
 def _tidy(

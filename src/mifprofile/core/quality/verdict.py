@@ -121,10 +121,10 @@ def _leaks(
     figures: pd.DataFrame, apart: Collection[frozenset[str]], options: QualityOptions
 ) -> Iterator[str]:
     """Channels that show in others, of those which no cell carries together."""
-    rows = figures[figures["figure"] == "leak"]
-    pairs = zip(rows["channel"], rows["channel_b"], strict=True)
-    rows = rows[[frozenset(pair) in apart for pair in pairs]]
-    for row in rows[rows["value"] > 100 * options.max_leak].to_dict("records"):
+    leaks = figures[figures["figure"] == "leak"]
+    for row in leaks[leaks["value"] > 100 * options.max_leak].to_dict("records"):
+        if frozenset((row["channel"], row["channel_b"])) not in apart:
+            continue
         yield (
             f"{row['channel_b']} may show {row['channel']}: where {row['channel']} is "
             f"bright it rises by {row['value']:.0f} % of it or more"

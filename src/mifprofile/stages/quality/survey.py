@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The darkest quarter of the tissue shows the noise best.
 DARKEST_PERCENT = 25.0
+# Around clipped areas the light is not to be trusted either.
+HALO_UM = 12.0
 PAIR_PIXELS = 100_000
 
 
@@ -63,7 +65,7 @@ class _Survey:
         values = scan.samples[grid.sampled(tissue)]
         clipped = self._clipped(scan, values)
         np.maximum(self.clipped, clipped, out=self.clipped)
-        clean = tissue & ~self._saturation(clipped)
+        clean = tissue & ~core.grow(self.saturated(), HALO_UM / grid.um)
         if nuclear:
             self.squares = scan.squares
         else:
@@ -79,12 +81,9 @@ class _Survey:
         )
 
     def saturated(self) -> Mask:
-        """Find where any channel clips, once all have been seen."""
-        return self._saturation(self.clipped)
-
-    def _saturation(self, clipped: Plane) -> Mask:
+        """Find where any channel clips, of those seen so far."""
         return core.find_saturation(
-            clipped,
+            self.clipped,
             um=self.grid.um,
             limit=self.options.saturated_limit,
             min_area_um2=self.options.saturated_min_area_um2,
