@@ -12,7 +12,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import breast, demo, speed, whole_slide
+from benchmarks import breast, demo, quality, speed, whole_slide
 
 HERE = Path(__file__).parent
 PACKAGES = (
@@ -36,6 +36,7 @@ def main() -> None:
         if (data / "breast_b09").is_dir():
             parts.insert(2, breast.figures(data / "breast_b09", Path(folder) / "b09"))
         parts += [
+            quality.figures(),
             whole_slide.peer_figures(Path(folder) / "peer"),
             whole_slide.same_figures(Path(folder) / "same"),
             whole_slide.growth_figures(Path(folder) / "growth"),

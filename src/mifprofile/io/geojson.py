@@ -81,9 +81,10 @@ def read_exclusions(path: Path) -> tuple[Exclusion, ...]:
 
 
 def _exclusion(feature: Any, where: str) -> Exclusion:
-    geometry = feature.get("geometry") if isinstance(feature, dict) else None
-    if not isinstance(geometry, dict):
+    if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
         raise FormatError(f"{where}: no feature with a geometry")
+    geometry = feature["geometry"]
+    polygons: Any
     match geometry.get("type"):
         case "Polygon":
             polygons = [geometry.get("coordinates")]

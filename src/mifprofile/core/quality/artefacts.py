@@ -25,7 +25,7 @@ NUCLEAR_SIGMA_UM = 12.0
 # A fold's border is where its background falls to this share of its own.
 FOLD_EDGE = 0.5
 # It must somewhere stand out this many times more than its surroundings may, be no
-# wider than this (a lymph follicle is), and cover this many times the largest disc in it.
+# wider than this (a lymph follicle is), and cover this many discs of its own width.
 FOLD_SEED = 2.0
 FOLD_MAX_WIDTH_UM = 100.0
 FOLD_LENGTH = 3.0
