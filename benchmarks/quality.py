@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-SEEDS = (101, 102, 103, 104, 105)
+SEEDS = (201, 202, 203, 204, 205)
 SIZE_MM = (1.5, 1.5)
 PLANTED = ("fold", "out_of_focus", "saturated")
 FAULTS = {

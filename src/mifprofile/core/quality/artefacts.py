@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import remove_small_objects
 
 from mifprofile.core.quality.tissue import close_mask, grow
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 # down to NEAR_TOP of it together.
 NEAR_TOP = 0.95
 CLIPPED_SIGMA_UM = 6.0
-CLIPPED_CLOSE_UM = 24.0
+CLIPPED_CLOSE_UM = 30.0
+# An area goes on to where the share falls to this part of the limit.
+CLIPPED_EDGE = 0.5
 # Levels of the background, percentiles of the tissue: the darkest and the usual.
 DARK_PERCENTILE, USUAL_PERCENTILE = 2.0, 25.0
 BACKGROUND_UM = 20.0
@@ -66,8 +69,8 @@ def find_saturation(
 ) -> NDArray[np.bool_]:
     """Areas in which more than a share of the pixels clips.
 
-    The share is averaged in a Gaussian window of 6 µm, and gaps of up to 48 µm are
-    closed, as an overexposed area clips only where it is stained.
+    The share is averaged in a Gaussian window of 6 µm. An area goes on to half the
+    limit, and gaps of up to 60 µm are closed: it clips only where it is stained.
 
     Parameters
     ----------
@@ -81,7 +84,8 @@ def find_saturation(
     if not share.any():
         return np.zeros(share.shape, bool)
     mean = ndimage.gaussian_filter(share, CLIPPED_SIGMA_UM / um)
-    closed = close_mask(mean > limit, CLIPPED_CLOSE_UM / um)
+    clipped = apply_hysteresis_threshold(mean, CLIPPED_EDGE * limit, limit)
+    closed = close_mask(clipped, CLIPPED_CLOSE_UM / um)
     return np.asarray(remove_small_objects(closed, max_size=int(min_area_um2 / um**2)))
 
 
