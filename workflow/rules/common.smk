@@ -98,7 +98,7 @@ def read_panel(path):
 
 
 def section(stage, keys=None):
-    """What of the config a rule depends on: a section, or some of its keys."""
+    """What of the config a rule depends on, all of a section or some of its keys."""
     content = config.get(stage, {})
     chosen = {k: v for k, v in content.items() if keys is None or k in keys}
     return json.dumps(chosen, sort_keys=True)

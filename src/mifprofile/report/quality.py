@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mifprofile.core.palette import Colour
     from mifprofile.report.content import ReportContent
 
-# Drawn from the last to the first, so that each place shows the cause it counts for.
+# Each place shows the cause that it counts for.
 COLOURS: dict[str, Colour] = {
     "excluded": (240, 240, 240),
     "fold": (235, 70, 60),
@@ -78,14 +78,16 @@ def exclusion_picture(
     nucleus: NDArray[np.float32], masks: dict[str, NDArray[np.bool_]]
 ) -> figures.Rgb:
     """Nuclear channel with what is excluded in its cause's colour."""
-    ranges = [figures.nucleus_range(nucleus)]
+    rest = ~np.any(list(masks.values()), axis=0)
+    ranges = [figures.nucleus_range(nucleus[rest] if rest.any() else nucleus)]
     image = figures.composite(nucleus[None], [figures.SLIDE_COLOUR], ranges)
     image = image.astype(np.float32)
-    for cause in reversed(CAUSES):
-        if cause in masks:
-            colour = np.array(COLOURS[cause], np.float32)
-            mask = masks[cause]
-            image[mask] = (1 - OPACITY) * image[mask] + OPACITY * colour
+    left = np.ones(nucleus.shape, bool)
+    for cause in CAUSES:
+        mask = masks[cause] & left
+        colour = np.array(COLOURS[cause], np.float32)
+        image[mask] = (1 - OPACITY) * image[mask] + OPACITY * colour
+        left &= ~mask
     return np.rint(image).astype(np.uint8)
 
 

@@ -94,7 +94,7 @@ def test_a_flat_channel_has_no_clumps():
     assert clump_level(np.zeros(100, np.float32), 3.0) == np.inf
 
 
-def shaded(loss, field_um=600.0, size_um=4000.0, um=4.0):
+def shaded(loss, field_um=600.0, size_um=6000.0, um=4.0):
     at = (np.arange(round(size_um / um)) * um / field_um) % 1 * 2 - 1
     rng = np.random.default_rng(1)
     light = 1 - 0.5 * loss * np.add.outer(at**2, at**2)

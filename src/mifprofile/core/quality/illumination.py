@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PERIODS_UM = (200.0, 1600.0)
 # A pattern must come back this often, and look this much alike when it does.
-MIN_FIELDS = 4
+MIN_FIELDS = 8
 MIN_LIKENESS = 0.4
 # Map pixels of tissue below which a line of the map says nothing.
 MIN_LINE_PX = 25
@@ -59,7 +59,9 @@ def find_illumination(
     levels = np.where(tissue, plane, np.nan)
     found = [_along(levels.T, um), _along(levels, um)]
     if all(f is None for f in found):
-        return Illumination(np.nan, np.nan, np.nan, "fewer than 4 fields of tissue")
+        return Illumination(
+            np.nan, np.nan, np.nan, f"fewer than {MIN_FIELDS} fields of tissue"
+        )
     (x, across), (y, down) = (f or (np.nan, 0.0) for f in found)
     return Illumination(across + down, x, y)
 

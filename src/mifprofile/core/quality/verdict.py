@@ -101,20 +101,22 @@ def _blurred(figures: pd.DataFrame, options: QualityOptions) -> Iterator[str]:
 
 def _channels(figures: pd.DataFrame, options: QualityOptions) -> Iterator[str]:
     """Doubts about one channel each."""
-    limits: tuple[tuple[str, float, bool, str], ...] = (
-        ("saturated_pixels", 100 * options.max_saturated_share, True, "% of pixels"),
-        ("illumination", 100 * options.max_illumination, True, "% of uneven light"),
-        ("contrast_to_noise", options.min_contrast_to_noise, False, "contrast/noise"),
+    checks = (
+        ("saturated_pixels", 100 * options.max_saturated_share, "{:.3g} % of it clips"),
+        (
+            "illumination",
+            100 * options.max_illumination,
+            "its light varies by {:.0f} %",
+        ),
+        ("contrast_to_noise", options.min_contrast_to_noise, "contrast {:.3g} x noise"),
     )
-    for name, limit, above, what in limits:
+    for name, limit, text in checks:
         for row in figures[figures["figure"] == name].to_dict("records"):
-            value = row["value"]
-            if (value > limit) if above else (value < limit):
-                side = "above" if above else "below"
-                yield (
-                    f"{row['channel']}: {name.replace('_', ' ')} {value:.3g} ({what}), "
-                    f"{side} {limit:g}"
-                )
+            value, lower = row["value"], name == "contrast_to_noise"
+            if value < limit if lower else value > limit:
+                side = "below" if lower else "above"
+                said = text.format(value)
+                yield f"{row['channel']}: {said}, {side} the limit of {limit:g}"
 
 
 def _leaks(
