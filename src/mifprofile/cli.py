@@ -21,7 +21,7 @@ FILE = click.Path(path_type=Path)
 # Spelled out: reading them off `options` would cost half a second of imports.
 STAGE_HELP: dict[Stage, str] = {
     "ingest": "Bring a slide file into OUT/slide.zarr.",
-    "quality": "Tell tissue from glass.",
+    "quality": "Find the tissue, exclude artefacts and judge the staining.",
     "segment": "Find nuclei and cells.",
     "measure": "Read every channel in every compartment of every cell.",
     "phenotype": "Gate the markers and name the cells.",
@@ -103,6 +103,9 @@ AREAS = click.option(
     help="With --from-table: inForm's summary or tissue map, or a CSV with the columns "
     "region and area_mm2.",
 )
+EXCLUSIONS = click.option(
+    "--exclusions", type=FILE, help="GeoJSON with areas to leave out, as from QuPath."
+)
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
@@ -123,6 +126,7 @@ PRECISION = click.option(
 )
 STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
     "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
+    "quality": (EXCLUSIONS,),
     "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
     "phenotype": (CONTROL, GATES),
 }
@@ -168,6 +172,7 @@ def landscape(**given: Any) -> None:
 @CELLS
 @GATES
 @CONTROL
+@EXCLUSIONS
 @PRECISION
 @BLOCK
 @WORKERS
@@ -306,6 +311,7 @@ def _job(**given: Any) -> Job:
         gates=given.get("gates"),
         nuclei=given.get("nuclei"),
         cells=given.get("cells"),
+        exclusions=given.get("exclusions"),
         workers=given.get("workers", 1),
         scheduler=given.get("scheduler"),
         quiet=given["quiet"],

@@ -31,13 +31,75 @@ class IngestOptions(StageOptions):
 
 
 class QualityOptions(StageOptions):
-    """How tissue is told from glass."""
+    """How tissue is told from glass, which of it is excluded, and what is too bad."""
 
     mask_um: Positive = Field(4.0, description="Pixel size of the tissue mask, µm.")
     smooth_um: Positive = Field(12.0, description="Gaussian sigma of the mask, µm.")
     close_um: NonNegative = Field(30.0, description="Gaps up to this width are tissue.")
     min_area_um2: Positive = Field(
         10_000.0, description="Smaller pieces are debris, smaller holes are tissue."
+    )
+    focus_limit: Share = Field(
+        0.7,
+        description="Tissue is out of focus where its sharpness is below this share of "
+        "the slide's median; 0 excludes none.",
+    )
+    focus_smooth_um: Positive = Field(
+        16.0, description="Gaussian sigma over which sharpness is averaged, µm."
+    )
+    focus_min_area_um2: NonNegative = Field(
+        5_000.0, description="Smaller blurred areas are chance."
+    )
+    saturated_limit: Share = Field(
+        0.3,
+        description="Areas where more than this share of the pixels clips in one "
+        "channel are excluded; 1 excludes none.",
+    )
+    saturated_min_area_um2: NonNegative = Field(
+        2_000.0, description="Smaller clipped areas are bright cells."
+    )
+    fold_limit: Positive = Field(
+        2.5,
+        description="Background in every channel from which on a fold is looked for, "
+        "in distances of the tissue's 25th percentile from the 2nd above the 25th.",
+    )
+    fold_min_area_um2: NonNegative = Field(
+        5_000.0, description="Smaller folds are none."
+    )
+    aggregate_factor: Positive = Field(
+        3.0,
+        description="Antibody clumps are this many times brighter than the marker's "
+        "99.9th percentile (both above its median).",
+    )
+    aggregate_max_um2: NonNegative = Field(
+        100.0, description="Larger bright spots are no clumps; 0 excludes none."
+    )
+    edge_um: NonNegative = Field(
+        0.0, description="Tissue this close to glass is excluded for edge staining, µm."
+    )
+    min_evaluable_mm2: NonNegative = Field(
+        0.01, description="With less tissue to evaluate a sample fails."
+    )
+    fail_excluded_share: Share = Field(
+        0.5, description="With more of its tissue excluded a sample fails."
+    )
+    review_excluded_share: Share = Field(
+        0.1, description="With more of its tissue excluded a sample is to be reviewed."
+    )
+    min_sharpness: NonNegative = Field(
+        0.08, description="Review a slide whose median sharpness is lower."
+    )
+    max_saturated_share: Share = Field(
+        0.001, description="Review channels of which more pixels clip."
+    )
+    max_illumination: NonNegative = Field(
+        0.2, description="Review channels whose light differs more within a field."
+    )
+    min_contrast_to_noise: NonNegative = Field(
+        3.0, description="Review channels that stand out less from their noise."
+    )
+    max_leak: NonNegative = Field(
+        0.1, description="Review pairs of which one channel shows more in the other."
     )
 
 

@@ -66,7 +66,9 @@ def test_tables_agree_with_each_other(finished):
         (landscape["region"] == "tissue") & (landscape["phenotype"] == "CTL")
     ]
     row = tissue[tissue["metric"] == "density"].iloc[0]
-    counted = ((cells["phenotype"] == "CTL") & (cells["region"] != "glass")).sum()
+    counted = (
+        (cells["phenotype"] == "CTL") & ~cells["region"].isin(["glass", "excluded"])
+    ).sum()
     assert row["n_num"] == counted
     assert row["value"] == pytest.approx(counted / row["area_mm2"])
     outlines = json.loads(finished.results.cells.with_suffix(".geojson").read_text())

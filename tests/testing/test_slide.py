@@ -42,7 +42,7 @@ def test_block_has_the_promised_types():
     assert block.channels.dtype == np.uint16
     assert block.nuclei.dtype == block.cells.dtype == np.uint32
     assert block.regions.dtype == np.uint8
-    assert set(block.faults) == {"fold", "out_of_focus"}
+    assert set(block.faults) == {"fold", "out_of_focus", "saturated", "aggregate"}
 
 
 @settings(max_examples=12, deadline=None)

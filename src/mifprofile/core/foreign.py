@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 SIGNED = re.compile(r"\s*(\S.*?)\s*([+-])\s*")
 # How programs call a cell without a phenotype.
 NONE = {"", "other", "others", "negative", "none", "unclassified", "nan"}
-GLASS, TUMOUR, STROMA, OUTSIDE = "glass", "tumour", "stroma", "outside"
+TUMOUR, STROMA, OUTSIDE = "tumour", "stroma", "outside"
+# Regions of our own tables that are no tissue, or none that counts.
+NO_TISSUE = ("glass", "excluded")
 
 Signs = frozenset[tuple[str, bool]]
 
@@ -84,11 +86,11 @@ def region_of(category: str) -> str:
 
     Programs have no word for the tumour bed, so whatever is neither tumour nor stroma,
     the background among it, counts as tissue outside, as their own totals have it; only
-    our own ``glass`` is none.
+    our own ``glass`` and ``excluded`` are none.
     """
     name = folded(category)
-    if name == GLASS:
-        return GLASS
+    if name in NO_TISSUE:
+        return name
     if name.startswith(("nontumo", "notumo", "strom")):
         return STROMA
     if name.startswith(("tumo", "cancer", "epithel", "nest")):

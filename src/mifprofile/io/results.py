@@ -42,8 +42,13 @@ class Results:
 
     @property
     def quality(self) -> Path:
-        """Tissue mask."""
+        """Tissue mask, and a mask per cause of exclusion."""
         return self.folder / "quality.zarr"
+
+    @property
+    def quality_figures(self) -> Path:
+        """Figures of every channel and pair of channels."""
+        return self.folder / "quality.csv"
 
     @property
     def labels(self) -> Path:
@@ -117,7 +122,7 @@ class Results:
         )
         return {
             "ingest": (self.slide,),
-            "quality": (self.quality,),
+            "quality": (self.quality, self.quality_figures),
             "segment": (self.labels,),
             "measure": (self.measurements, self.contacts),
             "phenotype": (self.phenotypes, self.gates),

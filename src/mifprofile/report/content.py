@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
     from mifprofile.report.channels import ShownChannel
     from mifprofile.report.gallery import Gallery
+    from mifprofile.report.quality import QualityContent
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class ReportContent:
     shown : tuple of ShownChannel
         The channels of the tiles' planes, in order.
     overview : Overview or None
+    quality : QualityContent or None
     tiles : tuple of Tile
     galleries : tuple of Gallery
         Of the markers that have a gate.
@@ -114,6 +116,7 @@ class ReportContent:
     landscape: pd.DataFrame
     shown: tuple[ShownChannel, ...] = ()
     overview: Overview | None = None
+    quality: QualityContent | None = None
     tiles: tuple[Tile, ...] = ()
     galleries: tuple[Gallery, ...] = ()
     records: dict[str, dict[str, Any]] = field(default_factory=dict)

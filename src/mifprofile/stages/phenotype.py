@@ -11,6 +11,7 @@ import pandas as pd
 from mifprofile.core import phenotype as core
 from mifprofile.core.conflicts import impossible_combinations
 from mifprofile.core.gates import GATE_COLUMNS, drift, find_gates, method_of
+from mifprofile.core.quality import EVALUABLE, flag_cells
 from mifprofile.core.shared_gates import with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
@@ -21,6 +22,7 @@ from mifprofile.io.tables import (
     write_table,
 )
 from mifprofile.model import nearest
+from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
     from mifprofile.core.gates import Gate
@@ -33,11 +35,13 @@ def phenotype(job: Job) -> dict[str, Any]:
     """Gate every marker, by hand where a table says so, and name every cell."""
     table = read_parquet(job.results.measurements)
     levels = core.marker_levels(table, job.panel)
-    gates = make_gates(job, levels)
+    flags = flag_cells(table, *read_exclusion_masks(job.results))
+    evaluable = flags[EVALUABLE]
+    gates = make_gates(job, levels[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
     calls = core.call_cells(levels, thresholds, job.panel, least)
-    calls.insert(0, "cell_id", table["cell_id"])
+    calls = pd.concat([table["cell_id"], calls, flags], axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
     if job.gates is not None:
@@ -45,7 +49,8 @@ def phenotype(job: Job) -> dict[str, Any]:
     counts = calls["phenotype"].value_counts(sort=False)
     return {
         "cells": {str(k): int(v) for k, v in counts.items()},
-        "impossible": _impossible(job, calls, levels),
+        "evaluable": int(evaluable.sum()),
+        "impossible": _impossible(job, calls[evaluable], levels[evaluable]),
     }
 
 

@@ -15,6 +15,7 @@ from mifprofile.core.conflicts import Combination
 from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.phenotype import marker_levels
+from mifprofile.core.quality import at_grid
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
@@ -23,6 +24,7 @@ from mifprofile.io.tables import read_csv, read_parquet
 from mifprofile.report import (
     Gallery,
     Overview,
+    QualityContent,
     ReportContent,
     ShownChannel,
     Spot,
@@ -36,6 +38,7 @@ from mifprofile.report import (
     shown_channels,
 )
 from mifprofile.stages.landscape import REGIONS
+from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +70,9 @@ TEXT_COLUMNS = frozenset(
         "ci_method",
         "status",
         "reason",
+        "channel",
+        "channel_b",
+        "figure",
     }
 )
 PACKAGES = (
@@ -112,6 +118,7 @@ def gather(job: Job) -> ReportContent:
     gates = gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
     shown = shown_channels(panel)
     records = stage_records(job)
+    overview = _overview(job, slide, cells)
     height, width = slide.shape_px
     return ReportContent(
         sample_id=results.sample_id,
@@ -124,7 +131,8 @@ def gather(job: Job) -> ReportContent:
         impossible=_impossible(records),
         landscape=read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
         shown=shown,
-        overview=_overview(job, slide, cells),
+        overview=overview,
+        quality=_quality(job, overview),
         tiles=_tiles(job, slide, cells, shown),
         galleries=_galleries(job, slide, cells, gates),
         records=records,
@@ -201,6 +209,16 @@ def _overview(job: Job, slide: Slide, cells: pd.DataFrame) -> Overview:
         x_um=cells["x_um"].to_numpy(float),
         y_um=cells["y_um"].to_numpy(float),
         phenotypes=cells["phenotype"].astype(str).to_numpy(object),
+    )
+
+
+def _quality(job: Job, overview: Overview) -> QualityContent:
+    """Quality figures, and what is excluded on the overview's grid."""
+    masks, um = read_exclusion_masks(job.results)
+    shape = overview.regions.shape
+    return QualityContent(
+        read_csv(job.results.quality_figures, TEXT_COLUMNS),
+        {cause: at_grid(m, um, shape, overview.um) for cause, m in masks.items()},
     )
 
 

@@ -26,7 +26,7 @@ UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
     "quality": ("ingest",),
     "segment": ("ingest", "quality"),
     "measure": ("segment",),
-    "phenotype": ("measure",),
+    "phenotype": ("quality", "measure"),
     "landscape": ("quality", "phenotype"),
     "export": ("landscape",),
     "report": ("export",),
@@ -34,9 +34,14 @@ UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
 # What of the panel a stage depends on; the others depend on all of it.
 PANEL_PART: dict[Stage, set[str]] = {
     "ingest": {"channels"},
-    "quality": {"nucleus"},
+    "quality": {"nucleus", "membrane", "markers", "impossible"},
     "segment": {"nucleus", "membrane"},
     "measure": {"markers"},
+}
+# Of a stage before, what alone a stage depends on, by the name of the fact that tells.
+UPSTREAM_PART: dict[tuple[Stage, Stage], str] = {
+    # Other exclusions leave the cells as they are.
+    ("segment", "quality"): "tissue_sha256",
 }
 # Options that cannot change a result.
 WITHOUT_EFFECT = {"block_px"}
@@ -95,11 +100,18 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
         ),
         "panel": job.panel.model_dump(mode="json", include=PANEL_PART.get(stage)),
         "inputs": {name: slide_identity(path) for name, path in _inputs(job, stage)},
-        "upstream": {n: r and r["fingerprint"] for n, r in records.items()},
+        "upstream": {n: r and _mark(stage, n, r) for n, r in records.items()},
     }
     # Unsorted: of the panel's phenotypes the first that fits wins.
     text = json.dumps(content)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _mark(stage: Stage, before: Stage, record: dict[str, Any]) -> str:
+    """What of a stage's record tells another that nothing has changed."""
+    fact = UPSTREAM_PART.get((stage, before))
+    part = record["facts"].get(fact) if fact else None
+    return str(part or record["fingerprint"])
 
 
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
@@ -108,6 +120,7 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     negative = Results(Path(control)).measurements if control else None
     files = {
         "ingest": {"slide": job.slide},
+        "quality": {"exclusions": job.exclusions},
         "segment": {
             "nuclei": job.nuclei,
             "cells": job.cells,

@@ -115,6 +115,13 @@ class SynthOptions(_Frozen):
         Patches that the focus missed.
     out_of_focus_blur_um : float
         Extra blur in their middle.
+    saturated_count : int
+        Patches that were exposed too long: what is stained there clips.
+    saturated_gain : float
+        Their light, as a multiple of the usual.
+    aggregate_count : int
+        Clumps of antibody: small round spots, far brighter than any cell, each in one
+        marker channel.
     glass_margin_um : float
         Mean width of the bare glass around the tissue.
     """
@@ -142,6 +149,9 @@ class SynthOptions(_Frozen):
     fold_count: Annotated[int, Field(ge=0)] = 0
     out_of_focus_count: Annotated[int, Field(ge=0)] = 0
     out_of_focus_blur_um: Positive = 2.5
+    saturated_count: Annotated[int, Field(ge=0)] = 0
+    saturated_gain: Annotated[float, Field(ge=1)] = 60.0
+    aggregate_count: Annotated[int, Field(ge=0)] = 0
     glass_margin_um: NonNegative = 40.0
 
     @model_validator(mode="after")

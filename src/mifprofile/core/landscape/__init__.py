@@ -8,12 +8,14 @@ from mifprofile.core.landscape.estimates import (
     lineage_labels,
 )
 from mifprofile.core.landscape.regions import (
+    EXCLUDED,
     GLASS,
     OUTSIDE,
     REGION_NAMES,
     REGIONS,
     STROMA,
     TUMOUR,
+    evaluable,
     region_map,
     region_of_cells,
 )
@@ -24,6 +26,7 @@ from mifprofile.core.scores import Status
 __all__ = [
     "ALL",
     "COLUMNS",
+    "EXCLUDED",
     "GLASS",
     "LINEAGE",
     "OUTSIDE",
@@ -33,6 +36,7 @@ __all__ = [
     "TUMOUR",
     "Row",
     "Status",
+    "evaluable",
     "landscape",
     "landscape_of_areas",
     "lineage_labels",

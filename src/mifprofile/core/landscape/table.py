@@ -18,10 +18,12 @@ from mifprofile.core.landscape.her2 import her2_rows
 from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regions import (
-    GLASS,
+    EXCLUDED,
     MARGIN,
     REGION_NAMES,
     REGIONS,
+    TISSUE_NAMES,
+    evaluable,
     interface_bands,
     invasive_margin,
     needs_tumour,
@@ -77,14 +79,14 @@ def landscape(
     placed = cells.assign(block=blocks.of(cells["x_um"], cells["y_um"]))
     # Comparing categories is fast, comparing a million strings is not.
     placed = placed.astype({"phenotype": "category"})
-    placed = placed[placed["region"] != REGION_NAMES[GLASS]]
+    placed = placed[placed["region"].isin(TISSUE_NAMES)]
     at = pixel_of_cells(placed, regions.shape, um)
     zone, visible_mm = invasive_margin(regions, um, options.margin_um)
     scopes = {}
     for region, mask in _masks(regions, um, options, zone):
         areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
-    absent = _absent(scopes, visible_mm)
+    absent = _absent(scopes, visible_mm, bool((regions == EXCLUDED).any()))
     sample = Sample(scopes, regions, um, ungated)
     rows = with_intervals(estimates(sample, absent), blocks, options.min_blocks)
     order = list(scopes)
@@ -96,7 +98,7 @@ def tissue_blocks(
     regions: NDArray[np.uint8], um: float, options: LandscapeOptions
 ) -> Blocks:
     """Cut the tissue into the blocks from which the intervals come."""
-    tissue = regions != GLASS
+    tissue = evaluable(regions)
     edge_um = block_edge_um(
         np.count_nonzero(tissue) * um**2 / 1e6,
         largest_um=options.block_um,
@@ -132,10 +134,12 @@ def _masks(
 
 
 def _absent(
-    scopes: dict[str, Scope], visible_mm: float
+    scopes: dict[str, Scope], visible_mm: float, excluded: bool
 ) -> dict[str, tuple[Status, str]]:
     """Regions that are not there, with status and reason."""
     scope = scopes["tissue"]
+    if excluded and scope.area_mm2 == 0:
+        return dict.fromkeys(scopes, ("QC_FAIL", "all tissue is excluded"))
     no_tumour = no_tumour_reason(scope.panel, scopes["tumour"].area_mm2)
     if no_tumour:
         return {region: no_tumour for region in scopes if needs_tumour(region)}

@@ -11,10 +11,10 @@ import pandas as pd
 from mifprofile.core.landscape.estimates import COLUMNS, Estimate, Row, Scope
 from mifprofile.core.landscape.limits import no_tumour_reason
 from mifprofile.core.landscape.regions import (
-    GLASS,
     MARGIN,
     REGION_NAMES,
     REGIONS,
+    TISSUE_NAMES,
     band_names,
     needs_tumour,
 )
@@ -56,7 +56,8 @@ def landscape_of_areas(
     pandas.DataFrame
         The columns of ``landscape.csv``.
     """
-    placed = cells[cells["region"] != REGION_NAMES[GLASS]].assign(block=0)
+    unknown_or_tissue = cells["region"].isin(["", *TISSUE_NAMES])
+    placed = cells[unknown_or_tissue].assign(block=0)
     scopes = {
         region: _scope(sample_id, region, codes, placed, areas_mm2, panel, options)
         for region, codes in REGIONS.items()
