@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CELLPOSE4 := .venv-cellpose4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c envs/constraints.txt
-EXTRAS := cellpose,openvino,slurm,napari,dev
+EXTRAS := cellpose,openvino,flatfield,napari,slurm,dev
 # napari's tests draw; where there is no screen, Xvfb lends them one.
 XVFB := $(shell command -v xvfb-run)
 SCREEN := $(if $(DISPLAY),,$(if $(XVFB),xvfb-run -a -s "-screen 0 1280x1024x24"))
