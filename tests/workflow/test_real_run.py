@@ -29,6 +29,7 @@ def test_two_slides_run_through_every_stage(batch: Batch):
         assert set(pd.read_csv(results.landscape)["sample_id"]) == {name}
     assert batch.planned() == {}
     runs_again_although_its_record_is_there(batch)
+    segments_nothing_again_for_another_limit_of_quality(batch)
 
 
 def runs_again_although_its_record_is_there(batch: Batch) -> None:
@@ -41,3 +42,13 @@ def runs_again_although_its_record_is_there(batch: Batch) -> None:
     assert record["options"]["min_cells"] == 40
     log = results.folder / "logs" / "phenotype.log"
     assert "phenotype: done" in log.read_text()
+
+
+def segments_nothing_again_for_another_limit_of_quality(batch: Batch) -> None:
+    batch.edit("config/config.yaml", "focus_limit: 0.7", "focus_limit: 0.5")
+    batch.snakemake("--cores", "2")
+    logs = batch.results("A").folder / "logs"
+    assert "quality: done" in (logs / "quality.log").read_text()
+    assert "segment: up to date" in (logs / "segment.log").read_text()
+    batch.results("A").require("segment")
+    assert batch.planned() == {}

@@ -26,7 +26,6 @@ validate(config, "../schemas/config.schema.json", set_default=False)
 SAMPLES = read_samples(config["samples"])
 RESULTS = config["results"]
 CONFIG = f"{RESULTS}/config.yaml"
-TISSUE_OPTIONS = {"mask_um", "smooth_um", "close_um", "min_area_um2"}
 # A slide may hold more channels than its panel names.
 MIN_CHANNELS = 8
 
@@ -97,11 +96,9 @@ def read_panel(path):
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
-def section(stage, keys=None):
-    """What of the config a rule depends on, all of a section or some of its keys."""
-    content = config.get(stage, {})
-    chosen = {k: v for k, v in content.items() if keys is None or k in keys}
-    return json.dumps(chosen, sort_keys=True)
+def section(stage):
+    """What of the config a rule depends on."""
+    return json.dumps(config.get(stage, {}), sort_keys=True)
 
 
 def gate_group(sample):

@@ -1,11 +1,12 @@
 rule segment:
     input:
         slide=result("slide.zarr"),
-        # Of it only the tissue mask counts, which depends on TISSUE_OPTIONS.
-        quality=ancient(result("quality.zarr")),
+        quality=result("quality.zarr"),
         panel=ancient(panel),
     output:
-        labels=directory(result("labels.zarr")),
+        # Kept: of quality only the tissue mask counts, and if that is the same,
+        # mifprofile finds the labels up to date.
+        labels=update(directory(result("labels.zarr"))),
     log:
         result("logs/segment.log"),
     benchmark:
@@ -20,7 +21,6 @@ rule segment:
         out=folder,
         panel=panel_part("nucleus", "membrane"),
         section=section("segment"),
-        tissue=section("quality", TISSUE_OPTIONS),
     shell:
         "mifprofile segment -o {params.out:q} --panel {input.panel:q} "
         "--config {params.config:q} --workers {threads} > {log:q} 2>&1"
