@@ -39,7 +39,9 @@ def panel_of(*without, phenotypes=PHENOTYPES):
 
 PANEL = panel_of()
 # Bands of whole pixels of the map.
-OPTIONS = LandscapeOptions(her2_levels=(10, 20, 30), interface_um=(40, 100))
+OPTIONS = LandscapeOptions(
+    her2_levels=(10, 20, 30), interface_um=(40, 100), infiltration_band_um=40
+)
 
 
 @pytest.fixture(scope="module")

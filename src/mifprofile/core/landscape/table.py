@@ -15,6 +15,7 @@ from mifprofile.core.landscape.estimates import (
     with_intervals,
 )
 from mifprofile.core.landscape.her2 import her2_rows
+from mifprofile.core.landscape.infiltration_rows import infiltration_rows
 from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regions import (
@@ -29,6 +30,7 @@ from mifprofile.core.landscape.regions import (
 )
 from mifprofile.core.landscape.rows import rows_of_region
 from mifprofile.core.landscape.sample import Sample, adequacy_row
+from mifprofile.core.landscape.spatial_rows import Scene, spatial_rows
 from mifprofile.core.landscape.til import immune_class_rows, til_rows
 from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
 
@@ -159,3 +161,7 @@ def _estimates(
                 yield replace(found, row=limits.apply(found.row))
     for rows in (adequacy_row, pdl1_rows, her2_rows, til_rows, immune_class_rows):
         yield from rows(sample)
+    if sample.options.spatial:
+        scene = Scene.of(sample)
+        yield from spatial_rows(scene)
+        yield from infiltration_rows(scene)
