@@ -188,35 +188,28 @@ def segmented(factor):
     return labels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def measured(labels, um):
+    """Positions and areas of the cells, in the order of their ids."""
+    margin = round(4 / um)
+    padded = np.pad(labels, margin)
+    inner = tuple(slice(margin, margin + size) for size in labels.shape)
+    runs = cell_runs(padded, padded, inner, (-margin, -margin), 1 / um)
+    planes = np.zeros((0, padded.size), np.uint8)
+    return measure_cells(runs, planes, [], um=um).sort_values("cell_id")
+
+
 def landscape_of_labels(labels, um):
     """From labels to the table, with the region map on pixels of 2 µm."""
-    padded = np.pad(labels, 1)
-    runs = cell_runs(
-        padded,
-        padded,
-        (slice(1, -1), slice(1, -1)),
-        (0, 0),
-        1 / um,
-    )
-    planes = np.zeros((1, padded.size), np.uint8)
-    measured = measure_cells(runs, planes, [], um=um)
+    shapes = measured(labels, um)
+    names = np.array(["tumour", "CTL", "Treg", "other"])[np.arange(len(shapes)) % 4]
     step = round(2 / um)
     coarse = labels[step // 2 :: step, step // 2 :: step]
-    # Tumour on the left, mixed with immune cells; nothing depends on the pixels.
-    ids = measured["cell_id"].to_numpy()
-    names = np.array(["tumour", "CTL", "Treg", "other"])[ids * 7919 % 4]
-    tumour = ids[names == "tumour"]
-    regions = region_map(
-        np.ones(coarse.shape, bool),
-        np.where(np.isin(coarse, tumour), coarse, 0),
-        2.0,
-        OPTIONS,
-    )
-    order = np.argsort(ids)
-    x_um, y_um = measured["x_um"].to_numpy(), measured["y_um"].to_numpy()
-    cells = cells_at(x_um[order], y_um[order], names[order], regions, 2.0)
-    cells["area_um2"] = measured["area_um2"].to_numpy()[order]
-    return table_of(cells, regions, 2.0)
+    tumour = np.isin(coarse, shapes.loc[names == "tumour", "cell_id"])
+    tissue = np.ones(coarse.shape, bool)
+    regions = region_map(tissue, np.where(tumour, coarse, 0), 2.0, OPTIONS)
+    x_um, y_um = shapes["x_um"].to_numpy(), shapes["y_um"].to_numpy()
+    cells = cells_at(x_um, y_um, names, regions, 2.0)
+    return table_of(cells.assign(area_um2=shapes["area_um2"].to_numpy()), regions, 2.0)
 
 
 def test_pixels_of_half_the_size_change_nothing():
