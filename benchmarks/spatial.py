@@ -70,7 +70,7 @@ def figures(cells: int = 1_000_000, types: int = 20, workers: int = 2) -> str:
         "|---|---|---|---|",
     ]
     for name, function in _steps(pattern, nest, workers):
-        with _Watch() as watch:
+        with Watch() as watch:
             function()
         lines.append(
             f"| {name} | {watch.seconds:.1f} | {watch.cpu:.1f} | {watch.peak_mb:.0f} |"
@@ -174,10 +174,10 @@ def _steps(
     ]
 
 
-class _Watch:
+class Watch:
     """Seconds by clock and CPU, and the peak of memory above that at the start."""
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self.start_mb = self.most_mb = _resident_mb()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
