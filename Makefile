@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 CELLPOSE4 := .venv-cellpose4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c envs/constraints.txt
-EXTRAS := cellpose,openvino,slurm,dev
+EXTRAS := cellpose,openvino,slurm,napari,dev
+# napari's tests draw; where there is no screen, Xvfb lends them one.
+XVFB := $(shell command -v xvfb-run)
+SCREEN := $(if $(DISPLAY),,$(if $(XVFB),xvfb-run -a -s "-screen 0 1280x1024x24"))
 
 .PHONY: demo test test-cellpose4 lint bench clean
 
@@ -13,7 +16,7 @@ demo: $(VENV)/.core
 	$(BIN)/mifprofile demo -o demo
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest
+	$(SCREEN) $(BIN)/python -m pytest
 
 # Cellpose 4 cannot be installed beside Cellpose 3.
 test-cellpose4: $(CELLPOSE4)/.ready
@@ -24,6 +27,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/npe2 validate --imports src/mifprofile/napari/napari.yaml
 	$(BIN)/snakefmt --check workflow Snakefile
 	$(BIN)/snakemake --lint -s workflow/Snakefile
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from benchmarks import (
     breast,
+    corrections,
     demo,
     gates,
     phenotypes,
+    quality,
     speed,
     spill_over,
     uncertainty,
@@ -49,6 +51,9 @@ def main() -> None:
             gates.figures(),
             uncertainty.figures(),
             spill_over.figures(),
+            corrections.figures(Path(folder) / "corrections"),
+            corrections.profile_figures(Path(folder) / "profiles"),
+            quality.figures(),
             whole_slide.peer_figures(Path(folder) / "peer"),
             whole_slide.same_figures(Path(folder) / "same"),
             whole_slide.growth_figures(Path(folder) / "growth"),

@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,11 @@ def finished(tmp_path_factory, synthetic, demo_panel):
     job = Job(results, demo_panel, slide=synthetic.slide, quiet=True)
     run_all(job)
     return job
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """The job of a finished result folder that a test may change."""
+    folder = tmp_path / "sample"
+    shutil.copytree(finished.results.folder, folder, symlinks=True)
+    return replace(finished, results=Results(folder))

@@ -21,7 +21,7 @@ FILE = click.Path(path_type=Path)
 # Spelled out: reading them off `options` would cost half a second of imports.
 STAGE_HELP: dict[Stage, str] = {
     "ingest": "Bring a slide file into OUT/slide.zarr.",
-    "quality": "Tell tissue from glass.",
+    "quality": "Find the tissue, exclude artefacts and judge the staining.",
     "segment": "Find nuclei and cells.",
     "measure": "Read every channel in every compartment of every cell.",
     "phenotype": "Gate the markers and name the cells.",
@@ -92,6 +92,20 @@ GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by ha
 CONTROL = click.option(
     "--control", type=FILE, help="Result folder of a negative-control slide."
 )
+FROM_TABLE = click.option(
+    "--from-table",
+    type=FILE,
+    help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is needed.",
+)
+AREAS = click.option(
+    "--areas",
+    type=FILE,
+    help="With --from-table: inForm's summary or tissue map, or a CSV with the columns "
+    "region and area_mm2.",
+)
+EXCLUSIONS = click.option(
+    "--exclusions", type=FILE, help="GeoJSON with areas to leave out, as from QuPath."
+)
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
@@ -112,6 +126,7 @@ PRECISION = click.option(
 )
 STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
     "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
+    "quality": (EXCLUSIONS,),
     "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
     "phenotype": (CONTROL, GATES),
 }
@@ -129,6 +144,25 @@ def _add_stage(stage: Stage) -> None:
     cli.command(stage)(_job_options(command))
 
 
+@cli.command(help=STAGE_HELP["landscape"])
+@_job_options
+@FROM_TABLE
+@AREAS
+@GATES
+@PIXEL_SIZE
+def landscape(**given: Any) -> None:
+    """Of a slide, or of cells that another program found."""
+    from mifprofile.stages import run_stage
+    from mifprofile.stages.cell_table import landscape_of_table
+
+    job, table = _job(**given), given["from_table"]
+    if table is None:
+        run_stage(job, "landscape", force=given["force"])
+    else:
+        landscape_of_table(job, table, given["areas"])
+        click.echo(f"report: {job.results.report}")
+
+
 @cli.command()
 @click.argument("slide", type=FILE)
 @_job_options
@@ -138,6 +172,7 @@ def _add_stage(stage: Stage) -> None:
 @CELLS
 @GATES
 @CONTROL
+@EXCLUSIONS
 @PRECISION
 @BLOCK
 @WORKERS
@@ -276,6 +311,7 @@ def _job(**given: Any) -> Job:
         gates=given.get("gates"),
         nuclei=given.get("nuclei"),
         cells=given.get("cells"),
+        exclusions=given.get("exclusions"),
         workers=given.get("workers", 1),
         scheduler=given.get("scheduler"),
         quiet=given["quiet"],
@@ -283,4 +319,5 @@ def _job(**given: Any) -> Job:
 
 
 for _stage in STAGE_HELP:
-    _add_stage(_stage)
+    if _stage not in cli.commands:
+        _add_stage(_stage)

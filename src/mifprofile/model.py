@@ -349,6 +349,7 @@ class Sample(_Frozen):
     panel: str
     batch: str
     pixel_size_um: float | None = None
+    exclusions: str | None = None
 
 
 def nearest(name: str, names: Iterable[Any]) -> str:

@@ -31,13 +31,75 @@ class IngestOptions(StageOptions):
 
 
 class QualityOptions(StageOptions):
-    """How tissue is told from glass."""
+    """How tissue is told from glass, which of it is excluded, and what is too bad."""
 
     mask_um: Positive = Field(4.0, description="Pixel size of the tissue mask, µm.")
     smooth_um: Positive = Field(12.0, description="Gaussian sigma of the mask, µm.")
     close_um: NonNegative = Field(30.0, description="Gaps up to this width are tissue.")
     min_area_um2: Positive = Field(
         10_000.0, description="Smaller pieces are debris, smaller holes are tissue."
+    )
+    focus_limit: Share = Field(
+        0.7,
+        description="Tissue is out of focus where its sharpness is below this share of "
+        "the slide's median; 0 excludes none.",
+    )
+    focus_smooth_um: Positive = Field(
+        16.0, description="Gaussian sigma over which sharpness is averaged, µm."
+    )
+    focus_min_area_um2: NonNegative = Field(
+        5_000.0, description="Smaller blurred areas are chance."
+    )
+    saturated_limit: Share = Field(
+        0.3,
+        description="Areas where more than this share of the pixels clips in one "
+        "channel are excluded; 1 excludes none.",
+    )
+    saturated_min_area_um2: NonNegative = Field(
+        2_000.0, description="Smaller clipped areas are bright cells."
+    )
+    fold_limit: Positive = Field(
+        2.5,
+        description="Background in every channel from which on a fold is looked for, "
+        "in distances of the tissue's 25th percentile from the 2nd above the 25th.",
+    )
+    fold_min_area_um2: NonNegative = Field(
+        5_000.0, description="Smaller folds are none."
+    )
+    aggregate_factor: Positive = Field(
+        3.0,
+        description="Antibody clumps are this many times brighter than the marker's "
+        "99.9th percentile (both above its median).",
+    )
+    aggregate_max_um2: NonNegative = Field(
+        100.0, description="Larger bright spots are no clumps; 0 excludes none."
+    )
+    edge_um: NonNegative = Field(
+        0.0, description="Tissue this close to glass is excluded for edge staining, µm."
+    )
+    min_evaluable_mm2: NonNegative = Field(
+        0.01, description="With less tissue to evaluate a sample fails."
+    )
+    fail_excluded_share: Share = Field(
+        0.5, description="With more of its tissue excluded a sample fails."
+    )
+    review_excluded_share: Share = Field(
+        0.1, description="With more of its tissue excluded a sample is to be reviewed."
+    )
+    min_sharpness: NonNegative = Field(
+        0.08, description="Review a slide whose median sharpness is lower."
+    )
+    max_saturated_share: Share = Field(
+        0.001, description="Review channels of which more pixels clip."
+    )
+    max_illumination: NonNegative = Field(
+        0.2, description="Review channels whose light differs more within a field."
+    )
+    min_contrast_to_noise: NonNegative = Field(
+        3.0, description="Review channels that stand out less from their noise."
+    )
+    max_leak: NonNegative = Field(
+        0.1, description="Review pairs of which one channel shows more in the other."
     )
 
 
@@ -94,6 +156,87 @@ class SegmentOptions(StageOptions):
     )
 
 
+class CorrectOptions(StageOptions):
+    """What is taken off the pixels before cells are measured; all off by default."""
+
+    flat_field: Literal["none", "basic", "quartile", "file"] = Field(
+        "none",
+        description="Evens out the light over the camera's field: by BaSiC, by the "
+        "lower quartile of all fields, or by images of a flat field.",
+    )
+    flat_field_file: str | None = Field(
+        None,
+        description="TIFF of the light over one camera field: one page per channel, "
+        "in the slide's order, or one page for all.",
+    )
+    field_um: tuple[Positive, Positive] | None = Field(
+        None,
+        description="Width and height of a camera field, µm; fields tile the slide "
+        "from its upper left corner.",
+    )
+    dark_level: NonNegative = Field(
+        0.0, description="Camera counts without light; not evened out."
+    )
+    background: Literal["none", "glass", "tissue", "local"] = Field(
+        "none",
+        description="Subtracted from each channel: the median of the glass, a "
+        "percentile of the tissue, or one that varies slowly over the slide.",
+    )
+    background_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
+        5.0, description="Percentile of the tissue that counts as background."
+    )
+    background_window_um: Positive = Field(
+        250.0, description="Squares of this size have a local background each, µm."
+    )
+    autofluorescence: str | None = Field(
+        None, description="Channel that sees autofluorescence alone."
+    )
+    autofluorescence_factors: dict[str, NonNegative] = Field(
+        {},
+        description="How much of it a channel sees, by channel; the panel's other "
+        "markers are fitted.",
+    )
+    unmixing: str | None = Field(
+        None,
+        description="CSV: the share of each fluorophore (column) that each channel "
+        "(row) sees, by the channels' names; the diagonal is 1.",
+    )
+    bleed_through: dict[str, dict[str, Share]] = Field(
+        {},
+        description="Instead of a CSV: channel that shines, channel that sees it, and "
+        "which share.",
+    )
+    non_negative: bool = Field(
+        False,
+        description="Unmix by least squares under the condition that no light is "
+        "negative; slower.",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is corrected."""
+        ways = {self.flat_field, self.background} - {"none"}
+        return bool(
+            ways or self.autofluorescence or self.unmixing or self.bleed_through
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.flat_field != "none" and self.field_um is None:
+            raise UsageError(
+                "flat_field needs field_um, the width and height of a camera field"
+            )
+        if (self.flat_field == "file") != (self.flat_field_file is not None):
+            raise UsageError("flat_field 'file' and flat_field_file go together")
+        if self.unmixing is not None and self.bleed_through:
+            raise UsageError("give unmixing or bleed_through, not both")
+        if self.autofluorescence_factors and self.autofluorescence is None:
+            raise UsageError(
+                "autofluorescence_factors need autofluorescence, the channel's name"
+            )
+        return self
+
+
 class MeasureOptions(StageOptions):
     """Where on the cell the channels are read."""
 
@@ -124,6 +267,7 @@ class MeasureOptions(StageOptions):
     spill_over_strip_um: Positive = Field(
         1.0, description="Width of the strip along the outline that sheds light, µm."
     )
+    correct: CorrectOptions = CorrectOptions()
 
 
 class PhenotypeOptions(StageOptions):

@@ -51,7 +51,7 @@ def test_lists_of_markers() -> None:
     assert not positive["FOXP3_positive"].any()
 
 
-@pytest.mark.parametrize("given", [("",), ("CD8: CD99",), ("CTL",)])
+@pytest.mark.parametrize("given", [("",), ("CD8: CD99",), ("CTL",), ("CD8+", "PanCK+")])
 def test_no_list_of_markers(given: tuple[str, ...]) -> None:
     assert not is_marker_list(names(*given), PANEL)
 

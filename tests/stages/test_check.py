@@ -170,3 +170,10 @@ def test_a_pixel_size_in_the_sheet_stands_in_for_the_file(
         check_config(config)
     sheet.write_text(f"{HEADER}\tpixel_size_um\n{without}\t0.5\n")
     assert "0.02 x 0.02 mm" in check_config(config)
+
+
+def test_a_correction_that_cannot_be_made_is_found(config: Path):
+    text = "measure: {correct: {autofluorescence: AF}}\n"
+    config.write_text(config.read_text() + text)
+    with pytest.raises(UsageError, match=r"A: .*no channel 'AF'"):
+        check_config(config)

@@ -42,7 +42,7 @@ def test_block_has_the_promised_types():
     assert block.channels.dtype == np.uint16
     assert block.nuclei.dtype == block.cells.dtype == np.uint32
     assert block.regions.dtype == np.uint8
-    assert set(block.faults) == {"fold", "out_of_focus"}
+    assert set(block.faults) == {"fold", "out_of_focus", "saturated", "aggregate"}
 
 
 @settings(max_examples=12, deadline=None)
@@ -232,3 +232,26 @@ def test_demo_panel_fits_the_slide(demo_panel):
     assert set(demo_panel.channel_names) == set(SynthOptions().channel_names)
     for name, marker in demo_panel.markers.items():
         assert (marker.channel, marker.measure) == MARKERS[name][:2]
+
+
+def test_the_autofluorescence_channel_sees_nothing_else():
+    alike = CLEAN | {"autofluorescence": 0.5, "bleed_through": 0.2}
+    without = whole(changed(**alike)).channels
+    slide = whole(changed(**alike, autofluorescence_channel=True))
+    np.testing.assert_array_equal(slide.channels[:-1], without)
+    own = slide.channels[-1].astype(float)
+    assert (own[slide.regions == 0] == 100).all()
+    # All channels see the same glow: where nothing is stained, they agree.
+    assert (own <= slide.channels[1:-1].min(axis=0)).all()
+    assert own[slide.regions > 0].min() > 100
+
+
+def test_haze_lies_over_glass_and_tissue_and_fits_between_blocks():
+    options = changed(haze=0.2, autofluorescence_channel=True)
+    slide, clear = whole(options), whole(changed(autofluorescence_channel=True))
+    added = slide.channels.astype(float) - clear.channels
+    glass = slide.regions == 0
+    assert (added[:, glass].mean(axis=1) > 200).all()
+    assert added[0, glass].mean() != pytest.approx(added[1, glass].mean(), rel=0.01)
+    part = synthetic_block(options, 37, 90, 120, 200)
+    np.testing.assert_array_equal(part.channels, slide.channels[:, 37:157, 90:290])

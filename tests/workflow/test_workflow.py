@@ -78,13 +78,33 @@ def test_a_changed_phenotype_runs_nothing_before_phenotype(finished_batch: Batch
     assert finished_batch.planned() == from_stage("phenotype")
 
 
-def test_a_changed_membrane_runs_segment_and_later_stages(finished_batch: Batch):
+def test_a_changed_limit_of_quality_segments_nothing_again(finished_batch: Batch):
+    (finished_batch.folder / "mine.yaml").write_text("quality: {focus_limit: 0.5}")
+    assert finished_batch.planned("--configfile", "mine.yaml") == {
+        k: n for k, n in ALL.items() if k not in {"ingest", "segment", "measure"}
+    }
+
+
+def test_another_tissue_mask_segments_again(finished_batch: Batch):
+    (finished_batch.folder / "mine.yaml").write_text("quality: {close_um: 50}")
+    assert finished_batch.planned("--configfile", "mine.yaml") == from_stage("quality")
+
+
+def test_drawn_areas_in_the_sheet_reach_quality(batch: Batch):
+    sheet = batch.folder / "config" / "samples.tsv"
+    header, first, second = sheet.read_text().splitlines()
+    sheet.write_text(f"{header}\texclusions\n{first}\tmy dust.json\n{second}\t\n")
+    (batch.folder / "my dust.json").write_text("[]")
+    commands = re.findall("mifprofile quality .*", batch.snakemake("-n"))
+    given = ["--exclusions 'my dust.json'" in line for line in commands]
+    assert sorted(given) == [False, True]
+
+
+def test_a_changed_membrane_runs_quality_and_later_stages(finished_batch: Batch):
     finished_batch.edit(
         "config/panel.yaml", "membrane: [HER2, CD8]", "membrane: [HER2]"
     )
-    assert finished_batch.planned() == {
-        k: n for k, n in ALL.items() if k not in {"ingest", "quality"}
-    }
+    assert finished_batch.planned() == from_stage("quality")
 
 
 def test_a_new_sample_runs_alone(finished_batch: Batch):

@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from shlex import quote
 
 import pandas as pd
 import yaml
@@ -25,6 +26,7 @@ validate(config, "../schemas/config.schema.json", set_default=False)
 SAMPLES = read_samples(config["samples"])
 RESULTS = config["results"]
 CONFIG = f"{RESULTS}/config.yaml"
+TISSUE_OPTIONS = {"mask_um", "smooth_um", "close_um", "min_area_um2"}
 # A slide may hold more channels than its panel names.
 MIN_CHANNELS = 8
 
@@ -61,6 +63,18 @@ def pixel_size(wildcards):
     return "" if pd.isna(um) else f"--pixel-size {um}"
 
 
+def drawn(wildcards):
+    """File of areas to leave out, where the sheet names one."""
+    files = SAMPLES.get("exclusions", default={})
+    path = files.get(wildcards.sample)
+    return [] if pd.isna(path) else path
+
+
+def exclusions(wildcards, input):
+    """``--exclusions`` for that file."""
+    return f"--exclusions {quote(input.drawn)}" if input.drawn else ""
+
+
 def panel(wildcards):
     """Panel of a sample."""
     return SAMPLES.at[wildcards.sample, "panel"]
@@ -83,9 +97,11 @@ def read_panel(path):
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
-def section(stage):
-    """What of the config a rule depends on."""
-    return json.dumps(config.get(stage, {}), sort_keys=True)
+def section(stage, keys=None):
+    """What of the config a rule depends on, all of a section or some of its keys."""
+    content = config.get(stage, {})
+    chosen = {k: v for k, v in content.items() if keys is None or k in keys}
+    return json.dumps(chosen, sort_keys=True)
 
 
 def gate_group(sample):

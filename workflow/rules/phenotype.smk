@@ -1,6 +1,7 @@
 rule phenotype:
     input:
         measurements=result("measurements.parquet"),
+        quality=result("quality.zarr"),
         contacts=result("contacts.parquet"),
         gates=shared_gates,
         panel=ancient(panel),

@@ -1,9 +1,11 @@
 rule quality:
     input:
         slide=result("slide.zarr"),
+        drawn=drawn,
         panel=ancient(panel),
     output:
         quality=directory(result("quality.zarr")),
+        figures=result("quality.csv"),
     log:
         result("logs/quality.log"),
     benchmark:
@@ -16,8 +18,9 @@ rule quality:
     params:
         config=CONFIG,
         out=folder,
-        panel=panel_part("nucleus"),
+        exclusions=exclusions,
+        panel=panel_part("nucleus", "membrane", "markers", "impossible"),
         section=section("quality"),
     shell:
         "mifprofile quality -o {params.out:q} --panel {input.panel:q} "
-        "--config {params.config:q} > {log:q} 2>&1"
+        "--config {params.config:q} {params.exclusions} > {log:q} 2>&1"

@@ -1,7 +1,8 @@
 rule segment:
     input:
         slide=result("slide.zarr"),
-        quality=result("quality.zarr"),
+        # Of it only the tissue mask counts, which depends on TISSUE_OPTIONS.
+        quality=ancient(result("quality.zarr")),
         panel=ancient(panel),
     output:
         labels=directory(result("labels.zarr")),
@@ -19,6 +20,7 @@ rule segment:
         out=folder,
         panel=panel_part("nucleus", "membrane"),
         section=section("segment"),
+        tissue=section("quality", TISSUE_OPTIONS),
     shell:
         "mifprofile segment -o {params.out:q} --panel {input.panel:q} "
         "--config {params.config:q} --workers {threads} > {log:q} 2>&1"

@@ -18,6 +18,8 @@ SIGNED = re.compile(r"\s*(\S.*?)\s*([+-])\s*")
 # How programs call a cell without a phenotype.
 NONE = {"", "other", "others", "negative", "none", "unclassified", "nan"}
 TUMOUR, STROMA, OUTSIDE = "tumour", "stroma", "outside"
+# Regions of our own tables that are no tissue, or none that counts.
+NO_TISSUE = ("glass", "excluded")
 
 Signs = frozenset[tuple[str, bool]]
 
@@ -59,7 +61,10 @@ def phenotypes_of(given: pd.Series, panel: Panel) -> pd.Series:
 def is_marker_list(given: pd.Series, panel: Panel) -> bool:
     """Whether every name lists markers of the panel (``CD8: PD-L1``), or is empty."""
     known = set(_marker_names(panel))
-    parts = [_parts(name) for name in given.unique()]
+    names = given.unique()
+    if any(SIGNED.fullmatch(name) for name in names):
+        return False
+    parts = [_parts(name) for name in names]
     return any(parts) and all(set(p) <= known for p in parts)
 
 
@@ -80,9 +85,12 @@ def region_of(category: str) -> str:
     """Our region for a tissue category: tumour, stroma, or outside of both.
 
     Programs have no word for the tumour bed, so whatever is neither tumour nor stroma,
-    the background among it, counts as tissue outside, as their own totals have it.
+    the background among it, counts as tissue outside, as their own totals have it; only
+    our own ``glass`` and ``excluded`` are none.
     """
     name = folded(category)
+    if name in NO_TISSUE:
+        return name
     if name.startswith(("nontumo", "notumo", "strom")):
         return STROMA
     if name.startswith(("tumo", "cancer", "epithel", "nest")):

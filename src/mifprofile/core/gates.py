@@ -40,10 +40,10 @@ GATE_FIGURES = (
 MAX_FIT_CELLS = 50_000
 MAX_POOL_CELLS = 50_000
 # A gap as deep as the one seen must be rarer than this in one population.
-GAP_P = 0.005
-# Windows that look for a gap: this many fit between the middles of both populations.
-GAP_WINDOWS = 4
-GAP_STEPS = 32
+GAP_P = 0.01
+# Windows that look for a gap: so many fit between the middles of both populations.
+GAP_WINDOWS = (4, 6)
+STEPS_PER_WINDOW = 8
 
 
 ValueT = TypeVar("ValueT", bound=np.generic)
@@ -403,9 +403,7 @@ def _doubt(
         return "the upper would be hardly brighter"
     if not options.min_share <= split.share <= options.max_share:
         return "the upper would be too small or too large"
-    between, beside = _gap(sample, split.cut)
-    chance = float(binom.sf(beside - 1, between + beside, 0.5))
-    if between > options.max_gap * beside or chance > GAP_P:
+    if not any(_is_gap(*_gap(sample, split.cut, n), options) for n in GAP_WINDOWS):
         return "no gap between the two, as in one skewed population"
     return ""
 
@@ -416,17 +414,23 @@ def _bic_of_one(sample: NDArray[np.float64]) -> float:
     return float(sample.size * spread + 2 * np.log(sample.size))
 
 
-def _gap(sample: NDArray[np.float64], cut: float) -> tuple[int, int]:
+def _gap(sample: NDArray[np.float64], cut: float, windows: int) -> tuple[int, int]:
     """Fewest cells in a window between both groups, and in one at their middles.
 
     Of the windows at the two middles, the emptier counts.
     """
     middles = [np.median(part) for part in np.split(sample, [_above(sample, cut)])]
-    width = (middles[1] - middles[0]) / GAP_WINDOWS
-    at = np.linspace(middles[0], middles[1], GAP_STEPS + 1)
+    width = (middles[1] - middles[0]) / windows
+    at = np.linspace(middles[0], middles[1], STEPS_PER_WINDOW * windows + 1)
     inside = _above(sample, at + width / 2) - _above(sample, at - width / 2)
-    clear = GAP_STEPS // GAP_WINDOWS
-    return int(inside[clear:-clear].min()), int(min(inside[0], inside[-1]))
+    clear = inside[STEPS_PER_WINDOW:-STEPS_PER_WINDOW]
+    return int(clear.min()), int(min(inside[0], inside[-1]))
+
+
+def _is_gap(between: int, beside: int, options: PhenotypeOptions) -> bool:
+    """Whether so few cells between are more than chance in falling numbers."""
+    chance = float(binom.sf(beside - 1, between + beside, 0.5))
+    return between <= options.max_gap * beside and chance <= GAP_P
 
 
 def _above(

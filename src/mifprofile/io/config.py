@@ -22,6 +22,11 @@ def read_panel(path: Path) -> Panel:
     return _build(Panel, _read_yaml(path), path)
 
 
+def parse_panel(content: dict[str, Any], source: Path | str) -> Panel:
+    """Check a panel that was read elsewhere; ``source`` is named in errors."""
+    return _build(Panel, content, source)
+
+
 def read_options(path: Path | None) -> Options:
     """Read the stages' sections of a config file; None gives the defaults.
 

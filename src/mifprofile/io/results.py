@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,13 @@ class Results:
 
     @property
     def quality(self) -> Path:
-        """Tissue mask."""
+        """Tissue mask, and a mask per cause of exclusion."""
         return self.folder / "quality.zarr"
+
+    @property
+    def quality_figures(self) -> Path:
+        """Figures of every channel and pair of channels."""
+        return self.folder / "quality.csv"
 
     @property
     def labels(self) -> Path:
@@ -68,6 +74,11 @@ class Results:
     def gates(self) -> Path:
         """Thresholds in use."""
         return self.folder / "gates.csv"
+
+    @property
+    def gates_manual(self) -> Path:
+        """Thresholds set by hand for this sample, in the viewer; no stage writes it."""
+        return self.folder / "gates_manual.csv"
 
     @property
     def regions(self) -> Path:
@@ -111,7 +122,7 @@ class Results:
         )
         return {
             "ingest": (self.slide,),
-            "quality": (self.quality,),
+            "quality": (self.quality, self.quality_figures),
             "segment": (self.labels,),
             "measure": (self.measurements, self.contacts),
             "phenotype": (self.phenotypes, self.gates),
@@ -138,15 +149,31 @@ class Results:
         path = self.record_path(stage)
         if not path.is_file():
             return None
-        try:
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as e:
-            raise FormatError(f"{path}: not valid JSON; delete it and run again") from e
-        return record
+        return _read_json(path)
 
     def write_record(self, stage: Stage, record: dict[str, Any]) -> None:
         """Say that a stage has finished, and how."""
         write_json(record, self.record_path(stage))
+
+    def input_copy(self, name: str) -> Path:
+        """Where a copy of a small input file lies."""
+        return self.folder / "provenance" / "inputs" / name
+
+    def keep_input(self, path: Path) -> None:
+        """Copy an input file, so that the folder can be taken up without it."""
+        copy = self.input_copy(path.name)
+        if path.resolve() != copy.resolve():
+            with atomic_output(copy) as partial:
+                shutil.copyfile(path, partial)
+
+    def read_provenance(self) -> dict[str, Any]:
+        """Read ``provenance.json``, which the report leaves; raises MissingError."""
+        if not self.provenance.is_file():
+            raise MissingError(
+                f"{self.provenance}: missing; not a finished result folder: "
+                "run 'mifprofile run' to the end first"
+            )
+        return _read_json(self.provenance)
 
     def require(self, stage: Stage) -> None:
         """Raise MissingError unless a stage's outputs are there."""
@@ -160,6 +187,14 @@ class Results:
         """Records of all stages that have finished, in order."""
         found = {stage: self.read_record(stage) for stage in STAGES}
         return {stage: record for stage, record in found.items() if record is not None}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as e:
+        raise FormatError(f"{path}: not valid JSON; delete it and run again") from e
+    return content
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

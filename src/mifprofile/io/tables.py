@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from mifprofile.io.results import Results
+
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write Parquet or CSV, by the suffix, whole or not at all."""
@@ -67,6 +69,24 @@ def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
     )
 
 
+def read_mixing(path: Path) -> pd.DataFrame:
+    """Read a mixing matrix: channels down, fluorophores across, shares between.
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    UsageError
+        A share is no number, or there is no table.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path}: no such mixing matrix")
+    try:
+        return pd.read_csv(path, index_col=0, comment="#").astype(float)
+    except (ValueError, pd.errors.ParserError) as e:
+        raise UsageError(f"{path}: not a table of shares ({e})") from e
+
+
 def read_gates(
     path: Path, sample: str, levels: pd.DataFrame | None = None
 ) -> pd.DataFrame:
@@ -115,3 +135,25 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
         marker = row.get("marker", row.iloc[0])
         raise UsageError(f"{path}: {name} of {marker} is {row[name]!r}, no number")
     return numbers
+
+
+def read_manual_gates(
+    results: Results, levels: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Read the gates that were set in the viewer; no row if there are none.
+
+    Raises
+    ------
+    UsageError
+        They are another sample's: the folder has been renamed since.
+    """
+    path = results.gates_manual
+    if not path.is_file():
+        return pd.DataFrame(columns=list(GATE_COLUMNS))
+    table = read_gates(path, results.sample_id, levels)
+    if table.empty:
+        raise UsageError(
+            f"{path}: no gate of sample {results.sample_id!r}; if the folder was "
+            "renamed, correct the column 'sample'"
+        )
+    return table

@@ -6,12 +6,14 @@ from mifprofile.report.figures import fit
 from mifprofile.report.findings import Finding, find
 from mifprofile.report.gallery import Gallery, Stamp, choose_examples
 from mifprofile.report.page import render
+from mifprofile.report.quality import QualityContent
 from mifprofile.report.tiles import Spot, choose_tiles
 
 __all__ = [
     "Finding",
     "Gallery",
     "Overview",
+    "QualityContent",
     "ReportContent",
     "ShownChannel",
     "Spot",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
     from mifprofile.report.channels import ShownChannel
     from mifprofile.report.gallery import Gallery
+    from mifprofile.report.quality import QualityContent
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Overview:
 
     Attributes
     ----------
-    nucleus : (h, w) float32 array
-        Nuclear channel.
+    nucleus : (h, w) float32 array or None
+        Nuclear channel; None if there is no picture of the slide.
     regions : (h, w) uint8 array
         On the same grid, coded as by `mifprofile.core.landscape.region_map`.
     um : float
@@ -33,7 +34,7 @@ class Overview:
         Their phenotypes.
     """
 
-    nucleus: NDArray[np.float32]
+    nucleus: NDArray[np.float32] | None
     regions: NDArray[np.uint8]
     um: float
     x_um: NDArray[np.float64]
@@ -79,7 +80,8 @@ class ReportContent:
     ----------
     sample_id, slide_name : str
     panel : Panel
-    pixel_size_um : float
+    pixel_size_um : float or None
+        None if it is not known.
     size_um : tuple of float
         (width, height) of the slide.
     levels : pandas.DataFrame
@@ -93,6 +95,7 @@ class ReportContent:
     shown : tuple of ShownChannel
         The channels of the tiles' planes, in order.
     overview : Overview or None
+    quality : QualityContent or None
     tiles : tuple of Tile
     galleries : tuple of Gallery
         Of the markers that have a gate.
@@ -105,7 +108,7 @@ class ReportContent:
     sample_id: str
     slide_name: str
     panel: Panel
-    pixel_size_um: float
+    pixel_size_um: float | None
     size_um: tuple[float, float]
     levels: pd.DataFrame
     gates: pd.DataFrame
@@ -113,6 +116,7 @@ class ReportContent:
     landscape: pd.DataFrame
     shown: tuple[ShownChannel, ...] = ()
     overview: Overview | None = None
+    quality: QualityContent | None = None
     tiles: tuple[Tile, ...] = ()
     galleries: tuple[Gallery, ...] = ()
     records: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from mifprofile.core.landscape import GLASS, STROMA, TUMOUR
+from mifprofile.core.landscape import EXCLUDED, GLASS, OUTSIDE, STROMA, TUMOUR
 from mifprofile.core.outlines import outlines
 from mifprofile.model import OTHER, UNCERTAIN
 from mifprofile.report.wording import number
@@ -40,7 +40,7 @@ MARKER_PERCENTILE = 99.7
 NOISE_WIDTHS = 9.0
 # Contours of the overview; the stroma's is that of the whole tumour bed.
 CONTOURS: dict[str, tuple[tuple[int, ...], Colour]] = {
-    "tissue": ((TUMOUR, STROMA, 3), (190, 190, 190)),
+    "tissue": ((TUMOUR, STROMA, OUTSIDE, EXCLUDED), (190, 190, 190)),
     "tumour bed": ((TUMOUR, STROMA), (70, 190, 255)),
     "tumour": ((TUMOUR,), (255, 170, 50)),
 }
@@ -118,11 +118,11 @@ def fit(plane: NDArray[np.float32], longer_px: int) -> NDArray[np.float32]:
     return np.asarray(image, np.float32)
 
 
-def overview_picture(overview: Overview) -> Rgb:
+def overview_picture(overview: Overview, nucleus: NDArray[np.float32]) -> Rgb:
     """Nuclear channel of the whole slide with the contours of its regions."""
     tissue = overview.regions != GLASS
-    shown = overview.nucleus[tissue] if tissue.any() else overview.nucleus
-    image = composite(overview.nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
+    shown = nucleus[tissue] if tissue.any() else nucleus
+    image = composite(nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
     return draw_contours(image, overview.regions, overview.um)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mifprofile.core.capability import traps
+from mifprofile.core.quality import NO_TISSUE
 from mifprofile.core.targets import names_of
 from mifprofile.model import PLAUSIBLE_UM, UNCERTAIN, Rule
 from mifprofile.report.wording import number
@@ -61,6 +62,7 @@ def find(content: ReportContent) -> tuple[Finding, ...]:
     """All findings, the gravest first."""
     found = [
         *_about_tissue(content),
+        *_about_quality(content),
         *_about_cells(content),
         *_about_gates(content),
         *_about_combinations(content),
@@ -93,6 +95,15 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
     elif not content.value("area", "tumour").get("value", 0.0) > 0:
         text = "No tumour nest was found: tumour and stroma have no densities."
         yield Finding("warn", text)
+
+
+def _about_quality(content: ReportContent) -> Iterator[Finding]:
+    verdict = content.fact("quality", "verdict") or {"reasons": ()}
+    for reason in verdict["reasons"]:
+        # Of missing tissue another finding tells.
+        if reason != NO_TISSUE:
+            level: Level = "fail" if verdict["word"] == "fail" else "warn"
+            yield Finding(level, f"{reason[:1].upper()}{reason[1:]}.")
 
 
 def _about_cells(content: ReportContent) -> Iterator[Finding]:
@@ -147,7 +158,7 @@ def _about_antibodies(content: ReportContent) -> Iterator[Finding]:
 
 def _about_pixels(content: ReportContent) -> Iterator[Finding]:
     um = content.pixel_size_um
-    if not PLAUSIBLE_UM[0] <= um <= PLAUSIBLE_UM[1]:
+    if um is not None and not PLAUSIBLE_UM[0] <= um <= PLAUSIBLE_UM[1]:
         low, high = PLAUSIBLE_UM
         text = f"The pixel size of {um:g} µm is outside the usual {low}–{high} µm."
         yield Finding("warn", text)

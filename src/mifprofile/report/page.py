@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from mifprofile.core.capability import capabilities
 from mifprofile.core.gates import gate_figures
@@ -16,6 +16,7 @@ from mifprofile.core.palette import Colour, phenotype_colours
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find, judge
 from mifprofile.report.gallery import gallery_pictures
+from mifprofile.report.quality import exclusion_picture, quality_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,7 @@ def render(content: ReportContent) -> str:
         The page; the same content gives the same page.
     """
     environment = Environment(
+        loader=FunctionLoader(_template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -67,8 +69,12 @@ def render(content: ReportContent) -> str:
         "capfirst": _capitalised,
         "css": _css,
     }
-    text = files(__package__).joinpath("template.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(text).render(_context(content)) + "\n"
+    template = environment.get_template("template.html.j2")
+    return template.render(_context(content)) + "\n"
+
+
+def _template(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _context(content: ReportContent) -> dict[str, Any]:
@@ -83,6 +89,8 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "counts": _counts(content),
         "overview": _overview(content),
         "contours": {name: colour for name, (_, colour) in figures.CONTOURS.items()},
+        "quality": quality_context(content),
+        "exclusions": _exclusions(content),
         "tiles": _tiles(content),
         "markers": [_marker(content, row) for row in _records(content.gates)],
         "galleries": _galleries(content),
@@ -148,21 +156,37 @@ def _overview(content: ReportContent) -> list[_Picture]:
     overview = content.overview
     if overview is None:
         return []
-    bar = figures.scale_bar(overview.nucleus.shape[1] * overview.um)
+    bar = figures.scale_bar(overview.regions.shape[1] * overview.um)
     colours = phenotype_colours(content.panel)
+    cells = _Picture(
+        figures.png(figures.cell_picture(overview, colours)),
+        *bar,
+        alt="Cells as dots, coloured by phenotype",
+        title="Cells by phenotype",
+    )
+    if overview.nucleus is None:
+        return [cells]
+    nucleus = _Picture(
+        figures.jpeg(figures.overview_picture(overview, overview.nucleus)),
+        *bar,
+        alt="Nuclear channel with contours of tissue and tumour",
+        title=f"{content.panel.nucleus} and regions",
+    )
+    return [nucleus, cells]
+
+
+def _exclusions(content: ReportContent) -> list[_Picture]:
+    overview, quality = content.overview, content.quality
+    if overview is None or overview.nucleus is None or quality is None:
+        return []
+    image = exclusion_picture(overview.nucleus, quality.masks)
     return [
         _Picture(
-            figures.jpeg(figures.overview_picture(overview)),
-            *bar,
-            alt="Nuclear channel with contours of tissue and tumour",
-            title=f"{content.panel.nucleus} and regions",
-        ),
-        _Picture(
-            figures.png(figures.cell_picture(overview, colours)),
-            *bar,
-            alt="Cells as dots, coloured by phenotype",
-            title="Cells by phenotype",
-        ),
+            figures.jpeg(image),
+            *figures.scale_bar(overview.nucleus.shape[1] * overview.um),
+            alt="Nuclear channel with what is excluded in colour",
+            title="Excluded tissue",
+        )
     ]
 
 

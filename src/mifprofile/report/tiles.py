@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape import GLASS, OUTSIDE, STROMA, TUMOUR
+from mifprofile.core.landscape import EXCLUDED, GLASS, OUTSIDE, STROMA, TUMOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +124,9 @@ def _count_image(
 
 def _kinds(regions: NDArray[np.uint8], grid: _Grid) -> NDArray[np.int64]:
     """Region that covers most of a tile's tissue; glass if there is little tissue."""
-    sums = np.stack([grid.sums(regions == code) for code in (GLASS, *KINDS)])
+    unused = np.isin(regions, (GLASS, EXCLUDED))
+    masks = [unused, *(regions == code for code in KINDS)]
+    sums = np.stack([grid.sums(mask) for mask in masks])
     tissue = sums[1:].sum(0) >= MIN_TISSUE * sums.sum(0)
     return np.where(tissue, np.array([*KINDS])[np.argmax(sums[1:], axis=0)], GLASS)
 

@@ -20,9 +20,11 @@ from mifprofile.io.config import (
     read_samples,
     read_workflow_path,
 )
+from mifprofile.io.geojson import read_exclusions
 from mifprofile.io.readers import open_slide
 from mifprofile.model import PLAUSIBLE_UM, nearest
 from mifprofile.options import Options, QualityOptions
+from mifprofile.stages.correct import check_correction
 from mifprofile.stages.quality import find_tissue
 
 if TYPE_CHECKING:
@@ -149,9 +151,14 @@ def _check_sample(sample: Sample, options: Options, found: _Findings) -> None:
     panel = found.attempt(where, lambda: _panel_of(sample))
     names = None if panel is None else panel.channels
     slide = found.attempt(where, lambda: _slide_of(sample, options, names))
+    if sample.exclusions is not None:
+        drawn = Path(sample.exclusions)
+        found.attempt(where, lambda: read_exclusions(drawn))
     line = ""
     if slide is not None and panel is not None:
         found.problems.extend(where + text for text in _missing_channels(slide, panel))
+        correct = options.measure.correct
+        found.attempt(where, lambda: check_correction(slide, panel, correct))
         line = f", {slide.file_format}, {_size(slide)}, panel {panel.name}"
     count = len(found.problems) - before
     verdict = f"{count} problem{'s' if count > 1 else ''}" if count else "ok"

@@ -33,7 +33,10 @@ class Job:
     slide : Path or None
         The input file; only `ingest` reads it.
     gates, nuclei, cells : Path or None
-        Thresholds and masks made elsewhere, instead of our own.
+        Thresholds and masks made elsewhere, instead of our own. A gate that was set in
+        the viewer, in the result folder's ``gates_manual.csv``, comes before `gates`.
+    exclusions : Path or None
+        Areas drawn by people, GeoJSON.
     workers : int
         Processes that share the work; 1 is this one alone.
     scheduler : str or None
@@ -49,9 +52,18 @@ class Job:
     gates: Path | None = None
     nuclei: Path | None = None
     cells: Path | None = None
+    exclusions: Path | None = None
     workers: int = 1
     scheduler: str | None = None
     quiet: bool = False
+
+    @property
+    def gate_tables(self) -> dict[str, Path]:
+        """Gates set by people, by the name of the input; rows of a later one win."""
+        tables = {"gates": self.gates, "gates_manual": self.results.gates_manual}
+        if not self.results.gates_manual.is_file():
+            tables["gates_manual"] = None
+        return {name: path for name, path in tables.items() if path is not None}
 
     def say(self, line: str) -> None:
         """Print one line for the user, on stderr."""

@@ -17,11 +17,12 @@ from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
 from mifprofile.core.metrics import dictionary
+from mifprofile.core.quality import at_grid
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import read_csv, read_parquet, write_table
 from mifprofile.model import PixelSize
-from mifprofile.stages.quality import read_tissue
+from mifprofile.stages.quality import read_evaluable, read_tissue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +45,10 @@ def landscape(job: Job) -> dict[str, Any]:
     um = step * slide.um
     labels = open_label_store(results.labels)["cells"].levels[0]
     coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
-    tissue = _tissue_at(results, coarse.shape, um)
-    regions = region_map(tissue, _only_tumour(coarse, cells, job.panel), um, options)
+    tissue = at_grid(*read_tissue(results), coarse.shape, um)
+    excluded = tissue & ~at_grid(*read_evaluable(results), coarse.shape, um)
+    tumour_cells = _only_tumour(coarse, cells, job.panel)
+    regions = region_map(tissue, tumour_cells, um, options, excluded)
     cells["region"] = region_of_cells(cells, regions, um)
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     ungated = frozenset(gates.loc[gates["threshold"].isna(), "marker"])
@@ -76,18 +79,6 @@ def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
     results.require("landscape")
     labels = open_label_store(results.regions)[REGIONS]
     return np.asarray(labels.levels[0]).astype(np.uint8), labels.um
-
-
-def _tissue_at(
-    results: Results, shape: tuple[int, ...], um: float
-) -> NDArray[np.bool_]:
-    """Tissue mask looked up at the centres of another grid's pixels."""
-    tissue, tissue_um = read_tissue(results)
-    places = [
-        np.minimum(((np.arange(n) + 0.5) * um / tissue_um).astype(int), size - 1)
-        for n, size in zip(shape, tissue.shape, strict=True)
-    ]
-    return tissue[np.ix_(*places)]
 
 
 def _only_tumour(

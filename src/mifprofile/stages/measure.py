@@ -29,6 +29,7 @@ from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import write_table
 from mifprofile.model import nearest
+from mifprofile.stages.correct import fit_correction, read_corrected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from mifprofile.core.correct import Correction
     from mifprofile.core.measure import Background
     from mifprofile.model import Panel, Slide
     from mifprofile.options import MeasureOptions
@@ -56,6 +58,7 @@ class _Scene:
     channels: dict[str, int]
     nuclei: zarr.Array[Any]
     cells: zarr.Array[Any]
+    correction: Correction | None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,10 @@ def measure(job: Job) -> dict[str, Any]:
     options = job.options.measure
     slide = open_slide(job.results.slide)
     labels = open_label_store(job.results.labels)
-    stores = (labels[name].levels[0] for name in ("nuclei", "cells"))
-    scene = _Scene(slide, column_channels(slide, job.panel), *stores)
+    nuclei, cells = (labels[name].levels[0] for name in ("nuclei", "cells"))
+    channels = column_channels(slide, job.panel)
+    correction, corrected = fit_correction(job, slide, list(channels.values()))
+    scene = _Scene(slide, channels, nuclei, cells, correction)
     survey = _survey(job, scene)
     grounds = _backgrounds(scene, survey)
     readings = _readings(job.panel, options, grounds)
@@ -93,7 +98,7 @@ def measure(job: Job) -> dict[str, Any]:
         "contacts": len(contacts),
         "pixel_thresholds": _facts({r.name: r.threshold for r in readings}),
         "backgrounds": _facts({name: g.level for name, g in grounds.items()}),
-    }
+    } | corrected
 
 
 def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
@@ -198,10 +203,9 @@ def _cut(job: Job, scene: _Scene) -> Iterator[tuple[CellRuns, NDArray[Any]]]:
 
 
 def _planes(scene: _Scene, block: Block) -> NDArray[Any]:
-    """The channels over a block with its halo, (c, h, w)."""
-    level = scene.slide.levels[0]
-    rows, cols = block.outer_slices
-    return np.stack([np.asarray(level[c, rows, cols]) for c in scene.channels.values()])
+    """The channels over a block with its halo, corrected, (c, h, w)."""
+    channels = list(scene.channels.values())
+    return read_corrected(scene.slide, channels, block.outer_slices, scene.correction)
 
 
 def _on_membrane(readings: list[Reading]) -> list[Reading]:

@@ -11,11 +11,18 @@ import pandas as pd
 from mifprofile.core import phenotype as core
 from mifprofile.core.conflicts import impossible_combinations
 from mifprofile.core.gates import GATE_COLUMNS, drift, find_gates, method_of
+from mifprofile.core.quality import EVALUABLE, flag_cells
 from mifprofile.core.shared_gates import with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
-from mifprofile.io.tables import read_gates, read_parquet, write_table
+from mifprofile.io.tables import (
+    read_gates,
+    read_manual_gates,
+    read_parquet,
+    write_table,
+)
 from mifprofile.model import nearest
+from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
     from mifprofile.core.gates import Gate
@@ -28,17 +35,22 @@ def phenotype(job: Job) -> dict[str, Any]:
     """Gate every marker, by hand where a table says so, and name every cell."""
     table = read_parquet(job.results.measurements)
     levels = core.marker_levels(table, job.panel)
-    gates = make_gates(job, levels)
+    flags = flag_cells(table, *read_exclusion_masks(job.results))
+    evaluable = flags[EVALUABLE]
+    gates = make_gates(job, levels[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
     calls = core.call_cells(levels, thresholds, job.panel, least)
-    calls.insert(0, "cell_id", table["cell_id"])
+    calls = pd.concat([table["cell_id"], calls, flags], axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
+    if job.gates is not None:
+        job.results.keep_input(job.gates)
     counts = calls["phenotype"].value_counts(sort=False)
     return {
         "cells": {str(k): int(v) for k, v in counts.items()},
-        "impossible": _impossible(job, calls, levels),
+        "evaluable": int(evaluable.sum()),
+        "impossible": _impossible(job, calls[evaluable], levels[evaluable]),
     }
 
 
@@ -85,15 +97,28 @@ def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | No
 
 
 def _gates_given(job: Job, levels: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Gates from a table, by marker, each with why it may not fit these cells."""
-    if job.gates is None:
-        return {}
-    rows = read_gates(job.gates, job.results.sample_id, levels).to_dict("records")
+    """Gates from tables, by marker; those set in the viewer win."""
+    rows = {}
+    if job.gates is not None:
+        table = read_gates(job.gates, job.results.sample_id, levels)
+        rows = _rows_of(job, table, levels, job.gates)
+    path = job.results.gates_manual
+    manual = _rows_of(job, read_manual_gates(job.results, levels), levels, path)
+    for marker in manual.keys() & rows.keys():
+        job.say(f"  {marker}: the gate in {path} replaces the one in {job.gates}")
+    return rows | manual
+
+
+def _rows_of(
+    job: Job, table: pd.DataFrame, levels: pd.DataFrame, path: Path
+) -> dict[str, dict[str, Any]]:
+    """Rows of a gate table, each with why it may not fit these cells."""
+    rows = table.to_dict("records")
     for row in rows:
         marker = row["marker"]
         if marker not in job.panel.markers:
             raise UsageError(
-                f"{job.gates}: no marker {marker!r} in panel {job.panel.name}"
+                f"{path}: no marker {marker!r} in panel {job.panel.name}"
                 f"{nearest(str(marker), job.panel.markers)}"
             )
         row["drift"] = drift(

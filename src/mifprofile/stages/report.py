@@ -15,6 +15,7 @@ from mifprofile.core.conflicts import Combination
 from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.phenotype import marker_levels
+from mifprofile.core.quality import at_grid
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
@@ -23,6 +24,7 @@ from mifprofile.io.tables import read_csv, read_parquet
 from mifprofile.report import (
     Gallery,
     Overview,
+    QualityContent,
     ReportContent,
     ShownChannel,
     Spot,
@@ -36,6 +38,7 @@ from mifprofile.report import (
     shown_channels,
 )
 from mifprofile.stages.landscape import REGIONS
+from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +70,9 @@ TEXT_COLUMNS = frozenset(
         "ci_method",
         "status",
         "reason",
+        "channel",
+        "channel_b",
+        "figure",
     }
 )
 PACKAGES = (
@@ -86,6 +92,12 @@ PACKAGES = (
 def report(job: Job) -> dict[str, Any]:
     """Write the report for people and, in one file, how its numbers came about."""
     content = gather(job)
+    findings = write_report(job, content)
+    return {"findings": findings, "tiles": len(content.tiles)}
+
+
+def write_report(job: Job, content: ReportContent) -> list[str]:
+    """Write the page and the provenance; returns what stood out, as it is said."""
     findings = [f"{finding.level}: {finding.text}" for finding in find(content)]
     for line in findings:
         if not line.startswith("note"):
@@ -93,7 +105,7 @@ def report(job: Job) -> dict[str, Any]:
     with atomic_output(job.results.report) as partial:
         partial.write_text(render(content), encoding="utf-8")
     write_json(provenance(content), job.results.provenance)
-    return {"findings": findings, "tiles": len(content.tiles)}
+    return findings
 
 
 def gather(job: Job) -> ReportContent:
@@ -102,8 +114,11 @@ def gather(job: Job) -> ReportContent:
     slide = open_slide(results.slide)
     cells = _read_cells(results.cells, panel)
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
+    # A table of an earlier version has fewer columns.
+    gates = gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
     shown = shown_channels(panel)
-    records = _records(job)
+    records = stage_records(job)
+    overview = _overview(job, slide, cells)
     height, width = slide.shape_px
     return ReportContent(
         sample_id=results.sample_id,
@@ -116,11 +131,12 @@ def gather(job: Job) -> ReportContent:
         impossible=_impossible(records),
         landscape=read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
         shown=shown,
-        overview=_overview(job, slide, cells),
+        overview=overview,
+        quality=_quality(job, overview),
         tiles=_tiles(job, slide, cells, shown),
         galleries=_galleries(job, slide, cells, gates),
         records=records,
-        software=_software(records),
+        software=software(records),
     )
 
 
@@ -137,7 +153,7 @@ def provenance(content: ReportContent) -> dict[str, Any]:
     }
 
 
-def _records(job: Job) -> Records:
+def stage_records(job: Job) -> Records:
     """Records of the stages so far, and of this one what is known before it ends."""
     found: Records = {str(k): v for k, v in job.results.records().items()}
     found["report"] = {
@@ -148,7 +164,7 @@ def _records(job: Job) -> Records:
     return found
 
 
-def _software(records: Records) -> dict[str, str]:
+def software(records: Records) -> dict[str, str]:
     """Versions of what took part, without importing it."""
     model = records.get("segment", {}).get("facts", {}).get("model", "masks")
     names = ["mifprofile", *PACKAGES, *(["torch"] if model != "masks" else [])]
@@ -193,6 +209,16 @@ def _overview(job: Job, slide: Slide, cells: pd.DataFrame) -> Overview:
         x_um=cells["x_um"].to_numpy(float),
         y_um=cells["y_um"].to_numpy(float),
         phenotypes=cells["phenotype"].astype(str).to_numpy(object),
+    )
+
+
+def _quality(job: Job, overview: Overview) -> QualityContent:
+    """Quality figures, and what is excluded on the overview's grid."""
+    masks, um = read_exclusion_masks(job.results)
+    shape = overview.regions.shape
+    return QualityContent(
+        read_csv(job.results.quality_figures, TEXT_COLUMNS),
+        {cause: at_grid(m, um, shape, overview.um) for cause, m in masks.items()},
     )
 
 

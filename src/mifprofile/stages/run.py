@@ -26,7 +26,7 @@ UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
     "quality": ("ingest",),
     "segment": ("ingest", "quality"),
     "measure": ("segment",),
-    "phenotype": ("measure",),
+    "phenotype": ("quality", "measure"),
     "landscape": ("quality", "phenotype"),
     "export": ("landscape",),
     "report": ("export",),
@@ -34,9 +34,14 @@ UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
 # What of the panel a stage depends on; the others depend on all of it.
 PANEL_PART: dict[Stage, set[str]] = {
     "ingest": {"channels"},
-    "quality": {"nucleus"},
+    "quality": {"nucleus", "membrane", "markers", "impossible"},
     "segment": {"nucleus", "membrane"},
     "measure": {"markers"},
+}
+# Of a stage before, what alone a stage depends on, by the name of the fact that tells.
+UPSTREAM_PART: dict[tuple[Stage, Stage], str] = {
+    # Other exclusions leave the cells as they are.
+    ("segment", "quality"): "tissue_sha256",
 }
 # Options that cannot change a result.
 WITHOUT_EFFECT = {"block_px"}
@@ -95,31 +100,45 @@ def fingerprint_of(job: Job, stage: Stage) -> str:
         ),
         "panel": job.panel.model_dump(mode="json", include=PANEL_PART.get(stage)),
         "inputs": {name: slide_identity(path) for name, path in _inputs(job, stage)},
-        "upstream": {n: r and r["fingerprint"] for n, r in records.items()},
+        "upstream": {n: r and _mark(stage, n, r) for n, r in records.items()},
     }
     # Unsorted: of the panel's phenotypes the first that fits wins.
     text = json.dumps(content)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _mark(stage: Stage, before: Stage, record: dict[str, Any]) -> str:
+    """What of a stage's record tells another that nothing has changed."""
+    fact = UPSTREAM_PART.get((stage, before))
+    part = record["facts"].get(fact) if fact else None
+    return str(part or record["fingerprint"])
+
+
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
-    model = Path(job.options.segment.model)
-    control = job.options.phenotype.control
+    correct, control = job.options.measure.correct, job.options.phenotype.control
     negative = Results(Path(control)).measurements if control else None
     files = {
         "ingest": {"slide": job.slide},
+        "quality": {"exclusions": job.exclusions},
         "segment": {
             "nuclei": job.nuclei,
             "cells": job.cells,
-            "model": model if model.is_file() else None,
+            "model": _file(job.options.segment.model),
         },
-        "phenotype": {
-            "gates": job.gates,
-            "control": negative if negative and negative.is_file() else None,
+        "measure": {
+            "unmixing": _file(correct.unmixing),
+            "flat_field": _file(correct.flat_field_file),
         },
+        "phenotype": job.gate_tables
+        | {"control": negative if negative and negative.is_file() else None},
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
+
+
+def _file(name: str | None) -> Path | None:
+    """Path of an option's file; None if it names none that is there."""
+    return Path(name) if name is not None and Path(name).is_file() else None
 
 
 def _record(

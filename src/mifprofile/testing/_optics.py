@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from mifprofile.testing._noise import keyed_rng, smooth_field
-from mifprofile.testing._tissue import CAMERA, GLOW, fold_weight
+from mifprofile.testing._tissue import CAMERA, GLOW, HAZE, fold_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ READ_NOISE = 12.0
 OFFSET = 100.0
 GLOW_GRAIN_UM = 25.0
 FOLD_GLOW = 0.12
+HAZE_GRAIN_UM = 600.0
 SPILL_UM = 1.5
 SOFT_UM = 0.7
 
@@ -94,6 +95,8 @@ def bleed_matrix(options: SynthOptions) -> NDArray[np.float32]:
     """Return how much of channel j (column) is seen in channel i (row)."""
     count = len(options.channel_names)
     neighbours = np.eye(count, k=1) + np.eye(count, k=-1)
+    if options.autofluorescence_channel:
+        neighbours[-1] = 0
     return (np.eye(count) + options.bleed_through * neighbours).astype(np.float32)
 
 
@@ -113,6 +116,17 @@ def glow(
         level += np.float32(FOLD_GLOW) * folded
     tissue = np.array([0.0, 1.0, 0.8], dtype=np.float32)[regions]
     light: NDArray[np.float32] = np.float32(options.positive_level) * tissue * level
+    return light
+
+
+def haze(
+    options: SynthOptions, channel: int, start: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the slowly varying light of one channel in counts, (y, x) float32."""
+    grain = HAZE_GRAIN_UM / options.pixel_size_um
+    field = smooth_field((options.seed, HAZE + channel), grain, start, shape)
+    level = np.float32(options.haze * options.positive_level)
+    light: NDArray[np.float32] = level * np.exp(np.float32(0.5) * field)
     return light
 
 

@@ -25,6 +25,9 @@ OUTLINE_GRAIN_UM = 120.0
 EDGE_UM = 6.0
 
 NEST, FRINGE, OUTLINE, FLOW, CLUSTER, GLOW, FOLDS, PATCHES, CELLS, CAMERA = range(10)
+OVEREXPOSED, AGGREGATES = range(10, 12)
+# One field per channel from here on.
+HAZE = 100
 
 
 class Band(NamedTuple):
@@ -35,6 +38,16 @@ class Band(NamedTuple):
     dy: float
     dx: float
     half_width: float
+
+
+class Spot(NamedTuple):
+    """A clump of antibody: centre and radius in px, marker and counts."""
+
+    y: float
+    x: float
+    radius: float
+    marker: int
+    level: float
 
 
 def region_map(
@@ -71,6 +84,32 @@ def defocus_weight(
     return _weight(patches(options), 2 * EDGE_UM / options.pixel_size_um, start, shape)
 
 
+def saturation_weight(
+    options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32] | None:
+    """Return how overexposed each pixel is, 0 to 1, or None if no patch comes near."""
+    return _weight(overexposed(options), EDGE_UM / options.pixel_size_um, start, shape)
+
+
+def aggregate_weight(
+    options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the light of the antibody clumps in each marker channel, (m, y, x)."""
+    light = np.zeros((len(options.markers), *shape), np.float32)
+    for spot in aggregates(options):
+        reach = math.ceil(spot.radius) + 1
+        y, x = math.floor(spot.y) - start[0], math.floor(spot.x) - start[1]
+        rows = slice(max(y - reach, 0), max(y + reach + 1, 0))
+        cols = slice(max(x - reach, 0), max(x + reach + 1, 0))
+        window = light[spot.marker, rows, cols]
+        dy = np.arange(*rows.indices(shape[0])) + start[0] - spot.y
+        dx = np.arange(*cols.indices(shape[1])) + start[1] - spot.x
+        far = np.hypot(dy[:, None], dx)
+        cover = np.clip(spot.radius - far + 0.5, 0, 1).astype(np.float32)
+        np.maximum(window, np.float32(spot.level) * cover, out=window)
+    return light
+
+
 @functools.lru_cache(maxsize=64)
 def folds(options: SynthOptions) -> tuple[Band, ...]:
     """Return the folds of a slide: long narrow bands."""
@@ -86,6 +125,33 @@ def patches(options: SynthOptions) -> tuple[Band, ...]:
     rng = keyed_rng(options.seed, PATCHES)
     count = options.out_of_focus_count
     return tuple(_band(rng, options, (0.0, 0.06), 90.0) for _ in range(count))
+
+
+@functools.lru_cache(maxsize=64)
+def overexposed(options: SynthOptions) -> tuple[Band, ...]:
+    """Return the patches that were exposed too long: short broad bands."""
+    rng = keyed_rng(options.seed, OVEREXPOSED)
+    count = options.saturated_count
+    return tuple(_band(rng, options, (0.0, 0.06), 70.0) for _ in range(count))
+
+
+@functools.lru_cache(maxsize=64)
+def aggregates(options: SynthOptions) -> tuple[Spot, ...]:
+    """Return the clumps of antibody of a slide."""
+    rng = keyed_rng(options.seed, AGGREGATES)
+    count = options.aggregate_count if options.markers else 0
+    return tuple(_spot(rng, options) for _ in range(count))
+
+
+def _spot(rng: np.random.Generator, options: SynthOptions) -> Spot:
+    y, x = rng.uniform(0.1, 0.9, 2) * options.shape_px
+    return Spot(
+        float(y),
+        float(x),
+        rng.uniform(1.0, 2.0) / options.pixel_size_um,
+        int(rng.integers(len(options.markers))),
+        rng.uniform(8.0, 14.0) * options.positive_level,
+    )
 
 
 def _band(

@@ -10,6 +10,7 @@ from mifprofile.errors import UsageError
 from mifprofile.model import Compartment, nearest
 
 NUCLEAR_CHANNEL = "DAPI"
+GLOW_CHANNEL = "AF"
 PHENOTYPES = ("tumour", "CTL", "Treg", "other")
 TYPES = ("tumour", "CTL", "Treg", "immune", "stromal")
 REGIONS = ("glass", "stroma", "tumour")
@@ -99,6 +100,11 @@ class SynthOptions(_Frozen):
         Relative loss of light from the centre to the corners of each camera field.
     autofluorescence : float
         Light of unstained tissue, relative to ``positive_level``.
+    autofluorescence_channel : bool
+        Whether a last channel, AF, sees autofluorescence alone.
+    haze : float
+        Light that varies slowly over the whole slide, glass included, relative to
+        ``positive_level``; each channel has its own.
     bleed_through : float
         Share of each channel's light that the neighbouring channels also see.
     spill_over : float
@@ -109,6 +115,13 @@ class SynthOptions(_Frozen):
         Patches that the focus missed.
     out_of_focus_blur_um : float
         Extra blur in their middle.
+    saturated_count : int
+        Patches that were exposed too long: what is stained there clips.
+    saturated_gain : float
+        Their light, as a multiple of the usual.
+    aggregate_count : int
+        Clumps of antibody: small round spots, far brighter than any cell, each in one
+        marker channel.
     glass_margin_um : float
         Mean width of the bare glass around the tissue.
     """
@@ -129,11 +142,16 @@ class SynthOptions(_Frozen):
     blur_um: NonNegative = 0.35
     illumination: Fraction = 0.03
     autofluorescence: NonNegative = 0.03
+    autofluorescence_channel: bool = False
+    haze: NonNegative = 0.0
     bleed_through: Fraction = 0.01
     spill_over: Fraction = 0.05
     fold_count: Annotated[int, Field(ge=0)] = 0
     out_of_focus_count: Annotated[int, Field(ge=0)] = 0
     out_of_focus_blur_um: Positive = 2.5
+    saturated_count: Annotated[int, Field(ge=0)] = 0
+    saturated_gain: Annotated[float, Field(ge=1)] = 60.0
+    aggregate_count: Annotated[int, Field(ge=0)] = 0
     glass_margin_um: NonNegative = 40.0
 
     @model_validator(mode="after")
@@ -161,4 +179,6 @@ class SynthOptions(_Frozen):
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Channel names in the order of the image."""
-        return (NUCLEAR_CHANNEL, *(MARKERS[name].channel for name in self.markers))
+        glow = (GLOW_CHANNEL,) if self.autofluorescence_channel else ()
+        stains = (MARKERS[name].channel for name in self.markers)
+        return (NUCLEAR_CHANNEL, *stains, *glow)

@@ -26,11 +26,18 @@ from mifprofile.testing._optics import (
     blur,
     expose,
     glow,
+    haze,
     noise_offsets,
     noise_sheet,
     point_spread,
 )
-from mifprofile.testing._tissue import defocus_weight, fold_weight, region_map
+from mifprofile.testing._tissue import (
+    aggregate_weight,
+    defocus_weight,
+    fold_weight,
+    region_map,
+    saturation_weight,
+)
 from mifprofile.testing.options import MARKERS, PHENOTYPES, REGIONS, TYPES
 
 if TYPE_CHECKING:
@@ -63,7 +70,8 @@ class SyntheticBlock:
     regions : (y, x) uint8
         0 glass, 1 stroma, 2 tumour.
     faults : dict of (y, x) bool
-        Tissue where faults were planted: ``fold`` and ``out_of_focus``.
+        Tissue where faults were planted: ``fold``, ``out_of_focus``, ``saturated``
+        and ``aggregate``.
     """
 
     channels: NDArray[np.uint16]
@@ -226,15 +234,24 @@ def _light(
     corner = (start[0] - halo, start[1] - halo)
     sharp, soft = _painted_nuclei(options, layout, corner)
     markers = _painted_markers(options, layout, corner)
-    light = np.zeros((1 + len(markers), *shape), dtype=np.float32)
+    light = np.zeros((len(options.channel_names), *shape), dtype=np.float32)
     _through_lens(options, soft, SOFT_UM, light[0])
-    for plane, source in zip(light, (sharp, *markers), strict=True):
+    stained = light[: 1 + len(markers)]
+    for plane, source in zip(stained, (sharp, *markers), strict=True):
         _through_lens(options, source, 0.0, plane)
     for weight, extra_um, gain in _lens_faults(options, start, shape):
-        for plane, source in zip(light, (sharp + soft, *markers), strict=True):
+        for plane, source in zip(stained, (sharp + soft, *markers), strict=True):
             wide = np.zeros(shape, dtype=np.float32)
             _through_lens(options, source, extra_um, wide)
             blend(plane, wide, weight, gain)
+    if options.haze:
+        for channel, plane in enumerate(light):
+            plane += haze(options, channel, start, shape)
+    saturation = saturation_weight(options, start, shape)
+    if saturation is not None:
+        light *= 1 + np.float32(options.saturated_gain - 1) * saturation
+    if options.aggregate_count:
+        light[1:] += aggregate_weight(options, start, shape)
     return light
 
 
@@ -300,12 +317,23 @@ def _faults(
     weights = {
         "fold": fold_weight(options, start, shape),
         "out_of_focus": defocus_weight(options, start, shape),
+        "saturated": saturation_weight(options, start, shape),
+        "aggregate": _any_aggregate(options, start, shape),
     }
     nowhere = np.zeros(shape, dtype=np.float32)
     return {
         name: (regions > 0) & ((nowhere if weight is None else weight) > 0.5)
         for name, weight in weights.items()
     }
+
+
+def _any_aggregate(
+    options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32] | None:
+    if not options.aggregate_count:
+        return None
+    lit = aggregate_weight(options, start, shape) > 4 * options.positive_level
+    return lit.any(axis=0).astype(np.float32)
 
 
 def _blocks(

@@ -8,21 +8,25 @@ from mifprofile.core.landscape.estimates import (
     lineage_labels,
 )
 from mifprofile.core.landscape.regions import (
+    EXCLUDED,
     GLASS,
     OUTSIDE,
     REGION_NAMES,
     REGIONS,
     STROMA,
     TUMOUR,
+    evaluable,
     region_map,
     region_of_cells,
 )
 from mifprofile.core.landscape.table import landscape, widen
+from mifprofile.core.landscape.tabled import landscape_of_areas
 from mifprofile.core.scores import Status
 
 __all__ = [
     "ALL",
     "COLUMNS",
+    "EXCLUDED",
     "GLASS",
     "LINEAGE",
     "OUTSIDE",
@@ -32,7 +36,9 @@ __all__ = [
     "TUMOUR",
     "Row",
     "Status",
+    "evaluable",
     "landscape",
+    "landscape_of_areas",
     "lineage_labels",
     "region_map",
     "region_of_cells",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mifprofile.core.capability import NESTS
 from mifprofile.core.landscape.estimates import Estimate
 from mifprofile.core.landscape.limits import no_tumour_reason
 from mifprofile.core.landscape.regions import STROMA, TUMOUR
 from mifprofile.core.landscape.sample import immune_phenotypes, without_value
+from mifprofile.core.landscape.spatial_rows import NO_SHAPE
 from mifprofile.core.spatial import (
     band_edges,
     distance_bands,
@@ -34,6 +38,8 @@ SUMMARY_UNITS = {
 def infiltration_rows(scene: Scene) -> Iterator[Estimate]:
     """Densities by signed distance to the nests' border, and what they come to."""
     options, regions = scene.options, scene.sample.regions
+    if regions is None:
+        regions = np.zeros(scene.pattern.window.mask.shape, np.uint8)
     nest, stroma = regions == TUMOUR, regions == STROMA
     edges = band_edges(options.infiltration_band_um, options.infiltration_reach_um)
     bands = distance_bands(scene.pattern.window, nest, edges)
@@ -77,6 +83,9 @@ def _of_immune(scene: Scene, table: pd.DataFrame) -> list[Found]:
 
 def _of_nests(scene: Scene, row: Row) -> Row:
     """Row without a value if there is no nest, APPROX if nests are rough."""
+    if scene.sample.regions is None:
+        row = replace(row, n_num=np.nan, n_den=np.nan, area_mm2=np.nan)
+        return without_value(row, "NOT_COMPUTABLE", NO_SHAPE)
     nest_mm2 = scene.sample.scopes["tumour"].area_mm2
     found = no_tumour_reason(scene.sample.panel, nest_mm2)
     if found:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from mifprofile.core.landscape.estimates import Estimate, Row, Scope, Sums
-from mifprofile.core.landscape.regions import TUMOUR
+from mifprofile.core.landscape.regions import REGION_NAMES, STROMA, TUMOUR
 from mifprofile.core.landscape.sample import (
     LYMPHOCYTES,
     MACROPHAGES,
@@ -18,6 +18,7 @@ from mifprofile.core.landscape.sample import (
     from_blocks,
     in_nest,
     needs_column,
+    tumour_cells,
     without_value,
 )
 from mifprofile.core.scores import (
@@ -32,6 +33,7 @@ from mifprofile.core.scores import (
     tps,
 )
 from mifprofile.core.targets import names_of
+from mifprofile.model import UNCERTAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 TPS, CPS, IC = "PD-L1 TPS", "PD-L1 CPS", "PD-L1 IC"
+NO_DISTANCE = "no map of the nests: all of tumour and stroma counts"
 
 
 def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
@@ -114,7 +117,11 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
             cap=MAX_CPS,
         ),
     )
-    return _asked(sample, found, CPS)
+    found = _asked(sample, found, CPS)
+    if sample.regions is None and found.row.status == "OK":
+        rough = replace(found.row, status="APPROX", reason=NO_DISTANCE)
+        return replace(found, row=rough)
+    return found
 
 
 def _ic(sample: Sample) -> Estimate:
@@ -145,10 +152,16 @@ def _ic(sample: Sample) -> Estimate:
 
 
 def _immune_away_um(sample: Sample) -> Floats:
-    """Distance from the nearest nest of PD-L1+ immune cells, infinite for others."""
+    """Distance from the nearest nest of PD-L1+ immune cells, infinite for others.
+
+    Where no map tells distances, it is 0 in tumour and stroma.
+    """
     tissue = sample.scopes["tissue"]
     chosen = sample.positive(tissue, "PD-L1") & _immune(sample, tissue)
     out = np.full(len(chosen), np.inf)
+    if sample.regions is None:
+        bed = tissue.cells["region"].isin([REGION_NAMES[TUMOUR], REGION_NAMES[STROMA]])
+        return np.where(chosen & bed.to_numpy(), 0.0, np.inf)
     at = tissue.cells.loc[chosen, ["x_um", "y_um"]].to_numpy(float)
     out[chosen] = nest_distance_um(at, sample.regions == TUMOUR, sample.um)
     out[chosen & in_nest(tissue)] = 0
@@ -178,7 +191,7 @@ def _immune(sample: Sample, scope: Scope) -> Mask:
     """Lymphocytes and macrophages, or all but tumour if they cannot be told."""
     if {"CD3", "CD68"} <= names_of(sample.panel.markers):
         return sample.of_lineage(scope, (*LYMPHOCYTES, *MACROPHAGES))
-    return ~scope.of_phenotype(sample.panel.tumour or "")
+    return ~tumour_cells(scope) & ~scope.of_phenotype(UNCERTAIN)
 
 
 def _areas_mm2(scope: Scope) -> Floats:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from mifprofile.options import LandscapeOptions
 
-GLASS, TUMOUR, STROMA, OUTSIDE = range(4)
-REGION_NAMES = ("glass", "tumour", "stroma", "outside")
+GLASS, TUMOUR, STROMA, OUTSIDE, EXCLUDED = range(5)
+REGION_NAMES = ("glass", "tumour", "stroma", "outside", "excluded")
 # What is reported: whole tissue, the regions that tile it, and nests with their stroma.
 REGIONS: dict[str, tuple[int, ...]] = {
     "tissue": (TUMOUR, STROMA, OUTSIDE),
@@ -28,6 +28,7 @@ REGIONS: dict[str, tuple[int, ...]] = {
     "outside": (OUTSIDE,),
     "tumour_bed": (TUMOUR, STROMA),
 }
+TISSUE_NAMES = tuple(REGION_NAMES[code] for code in REGIONS["tissue"])
 MARGIN = "invasive_margin"
 # Overlays lie within this of their true border, µm: they are made on a coarser grid.
 OVERLAY_UM = 10.0
@@ -38,6 +39,7 @@ def region_map(
     tumour_cells: NDArray[np.uint32],
     um: float,
     options: LandscapeOptions,
+    excluded: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Divide the tissue into tumour nests, their stroma and the rest.
 
@@ -52,12 +54,17 @@ def region_map(
         Labels of tumour cells alone, on the same grid.
     um : float
         Pixel size of the grid, µm.
+    excluded : (h, w) bool array, optional
+        Tissue that belongs to no region, and in which no cell is counted.
 
     Returns
     -------
     (h, w) uint8 array
-        0 glass, 1 tumour, 2 stroma, 3 outside the tumour bed.
+        0 glass, 1 tumour, 2 stroma, 3 outside the tumour bed, 4 excluded tissue.
     """
+    whole = tissue
+    if excluded is not None:
+        tissue = tissue & ~excluded
     nest = close_mask(tumour_cells > 0, options.nest_close_um / um) & tissue
     nest = _drop_small_nests(nest, tumour_cells, options.nest_min_cells)
     nest = _fill_small_holes(nest, options.nest_hole_um2 / um**2) & tissue
@@ -65,7 +72,13 @@ def region_map(
     out = np.where(tissue, OUTSIDE, GLASS).astype(np.uint8)
     out[bed] = STROMA
     out[nest] = TUMOUR
+    out[whole & ~tissue] = EXCLUDED
     return out
+
+
+def evaluable(regions: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which pixels of a region map are tissue that counts."""
+    return np.isin(regions, REGIONS["tissue"])
 
 
 def region_of_cells(
@@ -91,6 +104,12 @@ def needs_tumour(region: str) -> bool:
     return region not in {"tissue", "outside"}
 
 
+def band_names(edges_um: Sequence[float]) -> tuple[str, ...]:
+    """Names of the bands around the nests, the nearest first."""
+    pairs = pairwise((0.0, *edges_um))
+    return (*(f"interface_{low:g}_{high:g}_um" for low, high in pairs), "distal")
+
+
 def interface_bands(
     regions: NDArray[np.uint8], um: float, edges_um: Sequence[float]
 ) -> dict[str, NDArray[np.bool_]]:
@@ -112,16 +131,13 @@ def interface_bands(
         tissue is no nest; without nests they are empty.
     """
     nests = regions == TUMOUR
-    names = [
-        f"interface_{low:g}_{high:g}_um" for low, high in pairwise((0.0, *edges_um))
-    ]
     band = np.full(regions.shape, len(edges_um) + 1, np.uint8)
     if nests.any():
         # A pixel's centre lies half a pixel nearer to the nest's edge than to its rim.
         away_um = ndimage.distance_transform_edt(~nests) * um - um / 2
         band = np.digitize(away_um, edges_um, right=True).astype(np.uint8)
-    band[nests | (regions == GLASS)] = len(edges_um) + 1
-    return {name: band == nth for nth, name in enumerate((*names, "distal"))}
+    band[nests | ~evaluable(regions)] = len(edges_um) + 1
+    return {name: band == nth for nth, name in enumerate(band_names(edges_um))}
 
 
 def invasive_margin(
@@ -156,7 +172,7 @@ def invasive_margin(
         rim = outside & (beyond_um <= half_um) & (beyond_um > 0.8 * half_um)
         visible_mm = float(rim.sum()) * (um * step) ** 2 / (0.2 * half_um) / 1000
     places = [np.minimum(np.arange(n) // step, m - 1) for n, m in _sizes(regions, zone)]
-    return zone[np.ix_(*places)] & (regions != GLASS), visible_mm
+    return zone[np.ix_(*places)] & evaluable(regions), visible_mm
 
 
 def _sizes(fine: NDArray[np.uint8], coarse: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def rows_of_region(scope: Scope) -> Iterator[Estimate]:
     """Everything that is counted in every region."""
-    yield Estimate(scope.row("", "area", scope.area_mm2, "mm2"))
+    yield Estimate(_area(scope))
     for name in (ALL, *scope.panel.categories):
         yield from _rows_of(scope, name)
     for label in lineage_labels(scope.panel):
@@ -53,10 +53,20 @@ def _rows_of(scope: Scope, name: str) -> Iterator[Estimate]:
         yield percent(scope, replace(row, phenotype_b=state), positive, mine)
 
 
+def _area(scope: Scope) -> Row:
+    row = scope.row("", "area", scope.area_mm2, "mm2")
+    if np.isnan(row.value):
+        return replace(row, status="NOT_COMPUTABLE", reason="it is not known")
+    return row
+
+
 def density(scope: Scope, row: Row, chosen: Mask) -> Estimate:
     """Cells per mm² of the region."""
     area, least = scope.area_mm2, scope.options.min_area_mm2
     row = replace(row, n_num=int(chosen.sum()))
+    if np.isnan(area):
+        reason = "the area of this region is not known"
+        return Estimate(replace(row, status="NOT_COMPUTABLE", reason=reason))
     if area == 0:
         reason = "no tissue in this region"
         return Estimate(replace(row, status="LOW_AREA", reason=reason))

@@ -38,7 +38,8 @@ class Sample:
     ----------
     scopes : dict
         Region → its cells and areas.
-    regions : (h, w) uint8 array
+    regions : (h, w) uint8 array or None
+        None if only areas are known.
     um : float
         Its pixel size, µm.
     ungated : frozenset of str
@@ -46,7 +47,7 @@ class Sample:
     """
 
     scopes: dict[str, Scope]
-    regions: NDArray[np.uint8]
+    regions: NDArray[np.uint8] | None
     um: float
     ungated: frozenset[str]
 
@@ -67,8 +68,11 @@ class Sample:
 
     @property
     def nests(self) -> bool:
-        """Whether there is a tumour nest."""
-        return self.scopes["tumour"].area_mm2 > 0
+        """Whether there is a tumour nest; one of unknown area shows by its cells."""
+        tumour = self.scopes["tumour"]
+        return tumour.area_mm2 > 0 or (
+            bool(np.isnan(tumour.area_mm2)) and len(tumour.cells) > 0
+        )
 
     def positive(self, scope: Scope, target: str) -> NDArray[np.bool_]:
         """Which cells of a region are positive for a molecule."""

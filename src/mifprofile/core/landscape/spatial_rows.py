@@ -13,7 +13,7 @@ from scipy import sparse
 from mifprofile.core.capability import NESTS
 from mifprofile.core.landscape.estimates import Estimate, Row, Sums
 from mifprofile.core.landscape.limits import Limits
-from mifprofile.core.landscape.regions import GLASS
+from mifprofile.core.landscape.regions import evaluable
 from mifprofile.core.landscape.sample import (
     LYMPHOCYTES,
     MACROPHAGES,
@@ -51,6 +51,18 @@ if TYPE_CHECKING:
     Found = dict[Hashable, Any]
 
 IMMUNE = "immune"
+NO_SHAPE = "the shape of the tissue is not known"
+# What asks for the tissue's area or border; the rest can do without a map.
+OF_WINDOW = {
+    "g_auc",
+    "l_minus_r_um",
+    "doc_ratio",
+    "morisita_horn",
+    "moran_i",
+    "moran_z",
+}
+# Pixels of the map that stands in for one that is not there.
+STAND_IN_UM = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +89,21 @@ class Scene:
 
     @classmethod
     def of(cls, sample: Sample) -> Scene:
-        """Cells on the tissue of the region map."""
+        """Cells on the tissue of the region map, or all if there is none."""
         cells, names = sample.scopes["tissue"].cells, tuple(sample.panel.rules)
-        window = Window(sample.regions != GLASS, sample.um)
-        seen = window.contains(cells[["x_um", "y_um"]].to_numpy(float))
-        cells = cells[seen]
+        places = cells[["x_um", "y_um"]].to_numpy(float)
+        if sample.regions is None:
+            places, window = _in_a_box(places)
+        else:
+            window = Window(evaluable(sample.regions), sample.um)
+        seen = window.contains(places)
+        places, cells = places[seen], cells[seen]
         codes = pd.Categorical(cells["phenotype"], categories=names).codes.astype(int)
         codes[codes < 0] = len(names)
         return cls(
             sample,
             names,
-            Pattern.of(cells["x_um"], cells["y_um"], codes, len(names) + 1, window),
+            Pattern.of(*places.T, codes, len(names) + 1, window),
             cells["block"].to_numpy(),
             Limits.of(sample.panel, sample.ungated),
         )
@@ -133,6 +149,8 @@ class Scene:
         )
         given = {name: float(found[column]) for name, column in columns.items()}
         row = replace(row, phenotype_b=names[1], **given)
+        if self.sample.regions is None and metric in OF_WINDOW:
+            return without_value(row, "NOT_COMPUTABLE", NO_SHAPE)
         # A reason may speak of another value of the same table.
         if not np.isfinite(row.value) or found["status"] == "APPROX":
             return replace(row, status=found["status"], reason=found["reason"])
@@ -147,6 +165,15 @@ class Scene:
     def codes(self, names: Iterable[str]) -> list[int]:
         """Types of some phenotypes."""
         return [self.names.index(name) for name in names]
+
+
+def _in_a_box(places: Floats) -> tuple[Floats, Window]:
+    """Points moved to the corner of the smallest box round them, and the box."""
+    corner = places.min(axis=0, initial=np.inf)
+    corner = np.where(np.isfinite(corner), corner, 0.0)
+    moved = places - corner
+    size = (moved.max(axis=0, initial=0.0) // STAND_IN_UM).astype(int) + 1
+    return moved, Window(np.ones(size[::-1], bool), STAND_IN_UM)
 
 
 def spatial_rows(scene: Scene) -> Iterator[Estimate]:

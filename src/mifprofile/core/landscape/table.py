@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,12 @@ from mifprofile.core.landscape.infiltration_rows import infiltration_rows
 from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regions import (
-    GLASS,
+    EXCLUDED,
     MARGIN,
     REGION_NAMES,
     REGIONS,
+    TISSUE_NAMES,
+    evaluable,
     interface_bands,
     invasive_margin,
     needs_tumour,
@@ -79,16 +82,16 @@ def landscape(
     placed = cells.assign(block=blocks.of(cells["x_um"], cells["y_um"]))
     # Comparing categories is fast, comparing a million strings is not.
     placed = placed.astype({"phenotype": "category"})
-    placed = placed[placed["region"] != REGION_NAMES[GLASS]]
+    placed = placed[placed["region"].isin(TISSUE_NAMES)]
     at = pixel_of_cells(placed, regions.shape, um)
     zone, visible_mm = invasive_margin(regions, um, options.margin_um)
     scopes = {}
     for region, mask in _masks(regions, um, options, zone):
         areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
-    absent = _absent(scopes, visible_mm)
+    absent = _absent(scopes, visible_mm, bool((regions == EXCLUDED).any()))
     sample = Sample(scopes, regions, um, ungated)
-    rows = with_intervals(_estimates(sample, absent), blocks, options.min_blocks)
+    rows = with_intervals(estimates(sample, absent), blocks, options.min_blocks)
     order = list(scopes)
     rows.sort(key=lambda row: order.index(row.region))
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
@@ -98,7 +101,7 @@ def tissue_blocks(
     regions: NDArray[np.uint8], um: float, options: LandscapeOptions
 ) -> Blocks:
     """Cut the tissue into the blocks from which the intervals come."""
-    tissue = regions != GLASS
+    tissue = evaluable(regions)
     edge_um = block_edge_um(
         np.count_nonzero(tissue) * um**2 / 1e6,
         largest_um=options.block_um,
@@ -134,10 +137,12 @@ def _masks(
 
 
 def _absent(
-    scopes: dict[str, Scope], visible_mm: float
+    scopes: dict[str, Scope], visible_mm: float, excluded: bool
 ) -> dict[str, tuple[Status, str]]:
     """Regions that are not there, with status and reason."""
     scope = scopes["tissue"]
+    if excluded and scope.area_mm2 == 0:
+        return dict.fromkeys(scopes, ("QC_FAIL", "all tissue is excluded"))
     no_tumour = no_tumour_reason(scope.panel, scopes["tumour"].area_mm2)
     if no_tumour:
         return {region: no_tumour for region in scopes if needs_tumour(region)}
@@ -148,7 +153,7 @@ def _absent(
     return {}
 
 
-def _estimates(
+def estimates(
     sample: Sample, absent: dict[str, tuple[Status, str]]
 ) -> Iterator[Estimate]:
     """All rows, marked with what is known against them."""
@@ -163,5 +168,6 @@ def _estimates(
         yield from rows(sample)
     if sample.options.spatial:
         scene = Scene.of(sample)
-        yield from spatial_rows(scene)
-        yield from infiltration_rows(scene)
+        for found in chain(spatial_rows(scene), infiltration_rows(scene)):
+            nothing = absent.get("tissue")
+            yield Estimate(blocked(found.row, *nothing)) if nothing else found

@@ -20,6 +20,12 @@ EMPTY_TEXTURE = 0.05
 # that is so EDGE_SIGMAS beyond it (the window then holds the share's square of tissue).
 EDGE_SHARE = 0.2
 EDGE_SIGMAS = 1.75
+# Within this many smoothing widths of the mask's edge the stain's level decides, if it
+# tells tissue from glass by GLASS_SPREADS of the glass's own spread.
+LEVEL_SIGMAS = 4.0
+GLASS_SPREADS = 4.0
+MIN_SAMPLE_PX = 100
+SPECK_UM2 = 2000.0
 
 
 def tissue_mask(
@@ -34,7 +40,8 @@ def tissue_mask(
 
     Glass is flat whatever its level, tissue is not. The local standard deviation is
     split by Otsu's threshold on its logarithm; if both classes are alike there is no
-    glass, and if there is hardly any texture there is no tissue.
+    glass, and if there is hardly any texture there is no tissue. Texture blurs the
+    edge; where unstained tissue glows more than glass, the level draws it sharply.
 
     Parameters
     ----------
@@ -55,7 +62,8 @@ def tissue_mask(
         return np.zeros(nuclear.shape, bool)
     mask = _textured(texture, EMPTY_TEXTURE * level / GLASS_CONTRAST)
     mask = _shrink(mask, EDGE_SIGMAS * smooth_um / um)
-    return _tidy(mask, close_um / um, min_area_um2 / um**2)
+    mask = _tidy(mask, close_um / um, min_area_um2 / um**2)
+    return _at_level(nuclear, mask, LEVEL_SIGMAS * smooth_um / um, SPECK_UM2 / um**2)
 
 
 def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.float64]:
@@ -65,6 +73,24 @@ def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.flo
     mean = ndimage.gaussian_filter(values, sigma_px)
     square = ndimage.gaussian_filter(values**2, sigma_px)
     return np.sqrt(np.maximum(square - mean**2, 0))
+
+
+def grow(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
+    """Pixels no farther than a distance from a mask."""
+    if not mask.any():
+        return mask.copy()
+    return np.asarray(ndimage.distance_transform_edt(~mask) <= reach_px)
+
+
+def at_grid(
+    mask: NDArray[np.bool_], mask_um: float, shape: tuple[int, ...], um: float
+) -> NDArray[np.bool_]:
+    """Mask looked up at the centres of another grid's pixels."""
+    places = [
+        np.minimum(((np.arange(n) + 0.5) * um / mask_um).astype(int), size - 1)
+        for n, size in zip(shape, mask.shape, strict=True)
+    ]
+    return mask[np.ix_(*places)]
 
 
 def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
@@ -89,6 +115,26 @@ def _shrink(mask: NDArray[np.bool_], distance_px: float) -> NDArray[np.bool_]:
     if mask.all():
         return mask
     return np.asarray(ndimage.distance_transform_edt(mask) > distance_px)
+
+
+def _at_level(
+    nuclear: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    reach_px: float,
+    speck_px: float,
+) -> NDArray[np.bool_]:
+    """Redraw the edge half-way between the levels of glass and of dim tissue."""
+    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    near = (inside <= reach_px) & grow(mask, reach_px)
+    glass, tissue = nuclear[~mask & ~near], nuclear[mask & ~near]
+    if min(glass.size, tissue.size) < MIN_SAMPLE_PX:
+        return mask
+    low, high = (float(v) for v in np.percentile(glass, (50, 95)))
+    dim = float(np.percentile(tissue, 5))
+    if dim - low <= GLASS_SPREADS * (high - low):
+        return mask
+    redrawn = np.where(near, nuclear > (low + dim) / 2, mask)
+    return _tidy(redrawn, 0.0, speck_px)
 
 
 def _tidy(

@@ -45,3 +45,11 @@ def test_closing_as_scipy_has_it():
     y, x = np.mgrid[-4:5, -4:5]
     oracle = binary_closing(np.pad(mask, 9), y**2 + x**2 <= 16)[9:-9, 9:-9]
     assert (close_mask(mask, 4) == oracle).all()
+
+
+def test_the_edge_is_drawn_where_the_glow_of_tissue_ends():
+    y, x = np.mgrid[:150, :150]
+    tissue = (y > 12) & (x > 30 + 6 * np.sin(y / 9))
+    mask = tissue_mask(slide(tissue) + np.float32(60) * tissue, **OPTIONS)
+    glass = (~mask & ~tissue).sum() / (~mask | ~tissue).sum()
+    assert glass > 0.8

@@ -1,0 +1,87 @@
+"""Which tissue and which channels can be trusted."""
+
+from mifprofile.core.quality.artefacts import (
+    background_excess,
+    clip_level,
+    clump_level,
+    find_aggregates,
+    find_folds,
+    find_saturation,
+)
+from mifprofile.core.quality.exclusions import (
+    CAUSES,
+    EVALUABLE,
+    Exclusion,
+    areas_by_cause,
+    draw_exclusions,
+    edge_mask,
+    evaluable_mask,
+    flag_cells,
+)
+from mifprofile.core.quality.focus import Focus, find_blur
+from mifprofile.core.quality.illumination import Illumination, find_illumination
+from mifprofile.core.quality.pixels import (
+    LAGS,
+    CellScan,
+    scan_cells,
+    structure,
+)
+from mifprofile.core.quality.staining import (
+    Figure,
+    area_figures,
+    figure_table,
+    illumination_figures,
+    pair_figures,
+    sharpness_figure,
+    staining_figures,
+)
+from mifprofile.core.quality.tissue import (
+    area_mm2,
+    at_grid,
+    close_mask,
+    grow,
+    local_texture,
+    tissue_mask,
+)
+from mifprofile.core.quality.verdict import NO_TISSUE, QualityVerdict, judge_sample
+
+__all__ = [
+    "CAUSES",
+    "EVALUABLE",
+    "LAGS",
+    "NO_TISSUE",
+    "CellScan",
+    "Exclusion",
+    "Figure",
+    "Focus",
+    "Illumination",
+    "QualityVerdict",
+    "area_figures",
+    "area_mm2",
+    "areas_by_cause",
+    "at_grid",
+    "background_excess",
+    "clip_level",
+    "close_mask",
+    "clump_level",
+    "draw_exclusions",
+    "edge_mask",
+    "evaluable_mask",
+    "figure_table",
+    "find_aggregates",
+    "find_blur",
+    "find_folds",
+    "find_illumination",
+    "find_saturation",
+    "flag_cells",
+    "grow",
+    "illumination_figures",
+    "judge_sample",
+    "local_texture",
+    "pair_figures",
+    "scan_cells",
+    "sharpness_figure",
+    "staining_figures",
+    "structure",
+    "tissue_mask",
+]

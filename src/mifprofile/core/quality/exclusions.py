@@ -1,0 +1,137 @@
+"""Causes for which tissue is not evaluated, and the areas that they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from skimage.draw import polygon
+
+from mifprofile.core.quality.tissue import area_mm2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+# Where causes overlap, the area goes to the first.
+CAUSES = ("excluded", "fold", "saturated", "out_of_focus", "aggregate", "edge")
+FLAG = "qc_"
+EVALUABLE = "qc_evaluable"
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """An area that a person has drawn.
+
+    Attributes
+    ----------
+    polygons : tuple of tuple of (n, 2) float64 array
+        Each an outer ring and its holes, x and y in px of the slide.
+    note : str
+        Why, if it was said.
+    """
+
+    polygons: tuple[tuple[NDArray[np.float64], ...], ...]
+    note: str = ""
+
+
+def draw_exclusions(
+    exclusions: Iterable[Exclusion], shape: tuple[int, int], cell_px: float
+) -> NDArray[np.bool_]:
+    """Map pixels whose centre lies in a drawn area.
+
+    Parameters
+    ----------
+    exclusions : iterable of Exclusion
+    shape : (int, int)
+        Of the map.
+    cell_px : float
+        Edge of its pixels, px of the slide.
+
+    Returns
+    -------
+    (h, w) bool array
+    """
+    out = np.zeros(shape, bool)
+    for exclusion in exclusions:
+        for outer, *holes in exclusion.polygons:
+            area = _ring(outer, shape, cell_px)
+            for hole in holes:
+                area &= ~_ring(hole, shape, cell_px)
+            out |= area
+    return out
+
+
+def edge_mask(
+    tissue: NDArray[np.bool_], um: float, edge_um: float
+) -> NDArray[np.bool_]:
+    """Tissue no farther from glass than a distance."""
+    if edge_um <= 0 or tissue.all():
+        return np.zeros(tissue.shape, bool)
+    near = ndimage.distance_transform_edt(tissue) * um <= edge_um
+    return np.asarray(tissue & near)
+
+
+def evaluable_mask(
+    tissue: NDArray[np.bool_], masks: Mapping[str, NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """Tissue that no cause takes away."""
+    out = tissue.copy()
+    for mask in masks.values():
+        out &= ~mask
+    return out
+
+
+def areas_by_cause(
+    tissue: NDArray[np.bool_], masks: Mapping[str, NDArray[np.bool_]], um: float
+) -> dict[str, float]:
+    """Area of the ``tissue``, of each cause and of the ``evaluable`` rest, mm².
+
+    Each place counts for the first of its causes, so that all add up to the tissue.
+    """
+    left, areas = tissue.copy(), {"tissue": area_mm2(tissue, um)}
+    for cause in CAUSES:
+        areas[cause] = area_mm2(left & masks[cause], um)
+        left &= ~masks[cause]
+    return areas | {"evaluable": area_mm2(left, um)}
+
+
+def flag_cells(
+    cells: pd.DataFrame, masks: Mapping[str, NDArray[np.bool_]], um: float
+) -> pd.DataFrame:
+    """Tell for every cell in which excluded areas its centroid lies.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        With ``x_um`` and ``y_um``.
+    masks : mapping of str to (h, w) bool array
+        By cause.
+    um : float
+        Pixel size of the masks, µm.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Boolean ``qc_<cause>``, and ``qc_evaluable`` for cells in none of them.
+    """
+    flags = pd.DataFrame(index=cells.index)
+    for cause, mask in masks.items():
+        rows = np.clip((cells["y_um"] / um).astype(int), 0, mask.shape[0] - 1)
+        columns = np.clip((cells["x_um"] / um).astype(int), 0, mask.shape[1] - 1)
+        flags[f"{FLAG}{cause}"] = mask[rows, columns]
+    flags[EVALUABLE] = ~flags.any(axis=1)
+    return flags
+
+
+def _ring(
+    ring: NDArray[np.float64], shape: tuple[int, int], cell_px: float
+) -> NDArray[np.bool_]:
+    x, y = ring.T / cell_px - 0.5
+    out = np.zeros(shape, bool)
+    out[polygon(y, x, shape)] = True
+    return out

@@ -1,0 +1,1 @@
+"""napari plugin: result folders as layers, and gates moved by hand."""

@@ -1,0 +1,103 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mifprofile.errors import UsageError
+from mifprofile.napari._gates import GateEditor
+
+
+@pytest.fixture
+def editor(copy):
+    return GateEditor(copy.results.folder)
+
+
+def table(job):
+    path = job.results.gates_manual
+    return pd.read_csv(path, keep_default_na=False, dtype=str).set_index("marker")
+
+
+def test_it_starts_from_the_gates_in_use(editor, finished):
+    gates = pd.read_csv(finished.results.gates).set_index("marker")
+    assert editor.markers == tuple(gates.index)
+    for marker in editor.markers:
+        np.testing.assert_allclose(
+            editor.threshold(marker), gates.loc[marker, "threshold"]
+        )
+    assert not editor.is_moved
+
+
+def test_cells_above_a_moved_gate(editor, finished):
+    levels = pd.read_parquet(finished.results.cells).set_index("cell_id")
+    cut = levels["CD8_membrane_mean"].quantile(0.9)
+    editor.move("CD8", cut)
+    above = levels.index[levels["CD8_membrane_mean"] > cut]
+    np.testing.assert_array_equal(np.flatnonzero(editor.shown_values("CD8")), above)
+    percent = 100 * len(above) / len(levels)
+    assert f"CD8+: {len(above):,} of {len(levels):,} cells ({percent:.1f} %)" in (
+        editor.describe("CD8")
+    )
+
+
+def test_no_gate_means_no_cell(editor):
+    editor.move("CD8", np.nan)
+    assert not editor.above("CD8").any()
+    assert not editor.shown_values("CD8").any()
+
+
+def test_saving_signs_and_keeps_other_rows(editor, copy):
+    editor.move("CD8", 123.5)
+    editor.save("ana", "too low")
+    first = table(copy).loc["CD8"]
+    assert list(pd.read_csv(copy.results.gates_manual).columns) == [
+        *("sample", "marker", "threshold", "method", "scope", "note", "author", "time")
+    ]
+    assert (first["sample"], first["method"], first["author"]) == (
+        "sample",
+        "manual",
+        "ana",
+    )
+    assert first["note"] == "too low"
+    assert pd.Timestamp(first["time"]).tz is not None
+    again = GateEditor(copy.results.folder)
+    again.move("CK", np.nan)
+    again.save("ben", "")
+    both = table(copy)
+    assert both.loc["CD8"].equals(first)
+    assert both.loc["CK", ["threshold", "author"]].tolist() == ["", "ben"]
+
+
+def test_applied_gates_name_the_cells_and_survive_another_run(editor, copy):
+    before = pd.read_parquet(copy.results.cells)
+    editor.move("CD8", 1e9)
+    editor.save("ana", "")
+    assert list(editor.apply()) == ["phenotype", "landscape", "export", "report"]
+    assert (before["phenotype"] == "CTL").any()
+    after = pd.read_parquet(copy.results.cells)
+    assert not (after["phenotype"] == "CTL").any()
+    gates = pd.read_csv(copy.results.gates).set_index("marker")
+    assert gates.loc["CD8", "method"] == "manual"
+    assert gates.loc["CK", "method"] == "gmm"
+    editor.reload()
+    assert editor.threshold("CD8") == 1e9
+
+
+def test_reset_gives_a_gate_back(editor, copy):
+    found = editor.threshold("CD8")
+    editor.move("CD8", 5.0)
+    editor.reset("CD8")
+    assert not editor.is_moved
+    assert editor.threshold("CD8") == found
+    editor.move("CD8", 5.0)
+    editor.save("ana", "")
+    editor.reset("CD8")
+    assert editor.describe_origin("CD8").startswith("will be found")
+    editor.save("ana", "")
+    assert not copy.results.gates_manual.exists()
+
+
+def test_a_renamed_folder_does_not_lose_gates_in_silence(editor, copy):
+    editor.move("CD8", 5.0)
+    editor.save("ana", "")
+    renamed = copy.results.folder.rename(copy.results.folder.with_name("other"))
+    with pytest.raises(UsageError, match="if the folder was renamed"):
+        GateEditor(renamed)

@@ -1,0 +1,87 @@
+"""A field analysed by inForm, against inForm's own summary of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mifprofile.io.results import Results
+from mifprofile.model import Panel
+from mifprofile.options import IngestOptions, Options
+from mifprofile.stages import Job
+from mifprofile.stages.cell_table import landscape_of_table
+
+UM = 0.5
+PANEL = Panel.model_validate(
+    {
+        "name": "lung",
+        "species": "human",
+        "nucleus": "DAPI",
+        "markers": {
+            "PD-L1": {"channel": "PDL1", "measure": "membrane"},
+            "CD8": {"channel": "CD8", "measure": "membrane"},
+            "FOXP3": {"channel": "FoxP3", "measure": "nucleus"},
+            "CD68": {"channel": "CD68", "measure": "cytoplasm"},
+            "CK": {"channel": "CK", "measure": "cytoplasm"},
+        },
+        "phenotypes": {
+            "tumour": "CK+",
+            "CTL": "CD8+",
+            "Treg": "FOXP3+",
+            "macrophage": "CD68+",
+        },
+        "tumour": "tumour",
+    }
+)
+OURS = {
+    "CK+": "tumour",
+    "CD8+": "CTL",
+    "FoxP3+": "Treg",
+    "CD68+": "macrophage",
+    "other": "other",
+    "All": "all",
+}
+REGIONS = {"Tumor": "tumour", "Stroma": "stroma", "All": "tissue"}
+
+
+@pytest.fixture(scope="module")
+def made(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    folder = data_dir / "lung_inform"
+    out = tmp_path_factory.mktemp("lung") / "out"
+    options = Options(ingest=IngestOptions(pixel_size_um=UM))
+    job = Job(Results(out), PANEL, options, quiet=True)
+    (summary,) = folder.glob("*summary.txt")
+    landscape_of_table(job, folder / "sample_cell_seg_data.csv.gz", summary)
+    return pd.read_csv(out / "landscape.csv")
+
+
+def test_densities_equal_the_summary_of_the_field(
+    data_dir: Path, made: pd.DataFrame
+) -> None:
+    (path,) = (data_dir / "lung_inform").glob("*summary.txt")
+    summary = pd.read_csv(path, sep="\t")
+    summary = summary[summary["Tissue Category"].isin(REGIONS)]
+    densities = made[made["metric"] == "density"].set_index(["region", "phenotype"])
+    for _, row in summary.iterrows():
+        key = REGIONS[row["Tissue Category"]], OURS[row["Phenotype"]]
+        found = densities.loc[key]
+        assert found["n_num"] == row["Total Cells"]
+        pixels = row["Tissue Category Area (pixels)"]
+        assert found["area_mm2"] == pytest.approx(pixels * UM**2 / 1e6, rel=1e-12)
+        # The summary has three digits or more, and a megapixel is a quarter of a mm².
+        per_megapixel = found["value"] * UM**2
+        stated = row["Cell Density (per megapixel)"]
+        assert per_megapixel == pytest.approx(stated, abs=0.05)
+    assert len(summary) == 18
+    assert densities.loc[("tumour", "CTL"), "value"] == pytest.approx(
+        168.8015, abs=1e-4
+    )
+
+
+def test_nothing_is_infinite_or_missing_without_a_reason(made: pd.DataFrame) -> None:
+    assert not np.isinf(made["value"]).any()
+    silent = made["value"].isna() & (
+        made["status"].isin(["OK"]) | made["reason"].isna()
+    )
+    assert not silent.any()
