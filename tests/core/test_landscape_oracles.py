@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mifprofile.core.landscape import (
+    EXCLUDED,
     OUTSIDE,
     STROMA,
     TUMOUR,
@@ -102,6 +103,11 @@ def no_tissue():
 
 
 def all_excluded():
+    regions = np.full((100, 100), EXCLUDED, np.uint8)
+    return crowd(stripes()).assign(region="excluded"), regions
+
+
+def all_on_glass():
     return crowd(stripes()).assign(region="glass"), np.zeros((100, 100), np.uint8)
 
 
@@ -129,6 +135,7 @@ SCENES = {
         no_tumour,
         no_tissue,
         all_excluded,
+        all_on_glass,
         one_cell,
         one_tumour_cell,
         all_in_one_place,

@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.landscape import OUTSIDE, STROMA, TUMOUR, landscape, widen
+from mifprofile.core.landscape import (
+    EXCLUDED,
+    OUTSIDE,
+    STROMA,
+    TUMOUR,
+    landscape,
+    landscape_of_areas,
+    widen,
+)
 from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
 
@@ -220,6 +228,35 @@ def test_no_tumour_is_a_state_and_a_panel_may_not_tell(cells, regions):
     row = pick(no_immune, "mixing_keren", "immune", "tumour", "r_um=20")
     assert row.status == "NOT_COMPUTABLE"
     assert "no lymphocyte" in row.reason
+
+
+def test_without_a_map_there_are_distances_but_nothing_of_the_window(cells, table):
+    moved = cells.assign(x_um=cells["x_um"] - 700, y_um=cells["y_um"] + 300)
+    areas = {"tumour": 0.25, "stroma": 0.5, "outside": 0.25}
+    bare = landscape_of_areas("s", moved, areas, PANEL, OPTIONS)
+    keys = ["metric", "region", "phenotype", "phenotype_b", "param"]
+    pd.testing.assert_frame_equal(
+        bare[keys].sort_values(keys, ignore_index=True),
+        table[keys].sort_values(keys, ignore_index=True),
+    )
+    near = pick(bare, "pct_with_neighbour", "CTL", "tumour", "r_um=20")
+    assert (near.value, near.ci_method) == (70.0, "none")
+    assert pick(bare, "nn_median_um", "CTL", "tumour").value == 15
+    for metric, names in (
+        ("l_minus_r_um", ("CTL", "tumour", "r_um=20")),
+        ("median_depth_um", ("CTL",)),
+    ):
+        row = pick(bare, metric, *names)
+        assert np.isnan(row.value)
+        assert row.status == "NOT_COMPUTABLE"
+        assert row.reason == "the shape of the tissue is not known"
+
+
+def test_when_all_is_excluded_quality_is_the_reason(cells, regions):
+    nothing = np.full_like(regions, EXCLUDED)
+    table = table_of(cells.assign(region="excluded"), nothing)
+    row = pick(table, "nn_median_um", "CTL", "tumour")
+    assert (row.status, row.reason) == ("QC_FAIL", "all tissue is excluded")
 
 
 def test_they_can_be_left_out(cells, regions, table):
