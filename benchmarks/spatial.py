@@ -1,6 +1,6 @@
 """Seconds and memory of the spatial statistics on a whole slide's worth of cells.
 
-Usage: python -m benchmarks.spatial [--cells N] [--types N] [--workers N]
+Usage: python -m benchmarks.spatial [--cells N] [--types N] [--workers N] [--table]
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from scipy import ndimage
 
+from mifprofile.core.landscape import (
+    GLASS,
+    OUTSIDE,
+    STROMA,
+    TUMOUR,
+    landscape,
+    region_of_cells,
+)
 from mifprofile.core.spatial import (
     Pattern,
     Window,
@@ -36,6 +46,8 @@ from mifprofile.core.spatial import (
     pair_sums,
     within_table,
 )
+from mifprofile.model import Panel
+from mifprofile.options import LandscapeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,12 +82,29 @@ def figures(cells: int = 1_000_000, types: int = 20, workers: int = 2) -> str:
         "|---|---|---|---|",
     ]
     for name, function in _steps(pattern, nest, workers):
-        with _Watch() as watch:
+        with Watch() as watch:
             function()
         lines.append(
             f"| {name} | {watch.seconds:.1f} | {watch.cpu:.1f} | {watch.peak_mb:.0f} |"
         )
     return "\n".join(lines)
+
+
+def table_figures(cells: int = 1_000_000, types: int = 20) -> str:
+    """Seconds and memory of the whole landscape table, in one thread."""
+    panel, options = _panel(types), LandscapeOptions()
+    for seed, size in ((0, 3000), (1, cells)):
+        pattern, nest = scene(np.random.default_rng(seed), size, types)
+        regions, um = _regions(pattern, nest), pattern.window.um
+        table = _cell_table(pattern, regions, panel)
+        with Watch() as watch:
+            rows = landscape("bench", table, regions, um, panel, options)
+    held = watch.start_mb + watch.peak_mb
+    return (
+        f"## Whole landscape, {cells} cells of {types} phenotypes, 1 thread\n\n"
+        f"{watch.seconds:.0f} s, {watch.cpu:.0f} s of CPU, {held / 1000:.1f} GB at the "
+        f"peak ({watch.peak_mb / 1000:.1f} GB above cells and map); {len(rows)} rows."
+    )
 
 
 def scene(
@@ -96,6 +125,44 @@ def scene(
         points[own] = near
     x, y = points.T
     return Pattern.of(x, y, codes, types, window), nest
+
+
+def _panel(types: int) -> Panel:
+    """A tumour phenotype, six immune ones, and others that each ask for one marker."""
+    known = ["PanCK", "CD3", "CD8", "CD4", "FOXP3", "CD20", "CD68"]
+    names = (known + [f"M{k}" for k in range(types)])[:types]
+    markers = {n: {"channel": n, "measure": "cell"} for n in [*names, "PD-L1"]}
+    return Panel.model_validate(
+        {
+            "name": "bench",
+            "species": "human",
+            "nucleus": "DAPI",
+            "markers": markers,
+            "phenotypes": {f"{name} cell": f"{name}+" for name in names},
+            "states": ["PD-L1"],
+            "tumour": "PanCK cell",
+        }
+    )
+
+
+def _regions(pattern: Pattern, nest: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Nests, stroma within 100 µm of them, and the rest."""
+    away_um = ndimage.distance_transform_edt(~nest) * pattern.window.um
+    out = np.where(away_um <= 100, STROMA, OUTSIDE).astype(np.uint8)
+    out[nest] = TUMOUR
+    out[~pattern.window.mask] = GLASS
+    return out
+
+
+def _cell_table(
+    pattern: Pattern, regions: NDArray[np.uint8], panel: Panel
+) -> pd.DataFrame:
+    x_um, y_um = pattern.points.T
+    names = np.array(list(panel.rules))[pattern.types]
+    cells = pd.DataFrame({"x_um": x_um, "y_um": y_um, "phenotype": names})
+    cells = cells.assign(area_um2=80.0)
+    cells["PD-L1_positive"] = np.random.default_rng(3).random(len(cells)) < 0.1
+    return cells.assign(region=region_of_cells(cells, regions, pattern.window.um))
 
 
 def _steps(
@@ -174,10 +241,10 @@ def _steps(
     ]
 
 
-class _Watch:
+class Watch:
     """Seconds by clock and CPU, and the peak of memory above that at the start."""
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self.start_mb = self.most_mb = _resident_mb()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
@@ -242,8 +309,12 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=1_000_000)
     parser.add_argument("--types", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="the landscape instead")
     given = parser.parse_args()
-    print(figures(given.cells, given.types, given.workers))
+    if given.table:
+        print(table_figures(given.cells, given.types))
+    else:
+        print(figures(given.cells, given.types, given.workers))
 
 
 if __name__ == "__main__":

@@ -418,6 +418,33 @@ class LandscapeOptions(StageOptions):
     bootstrap_samples: int = Field(
         2000, ge=100, description="Draws for probabilities of cuts and classes."
     )
+    spatial: bool = Field(True, description="Whether to add the spatial statistics.")
+    min_pair_cells: int = Field(
+        20, ge=1, description="Fewer cells of either phenotype: no spatial statistic."
+    )
+    radii_um: tuple[Positive, ...] = Field(
+        (10.0, 20.0, 30.0, 50.0),
+        min_length=1,
+        description="Distances within which cells are neighbours, ascending, µm.",
+    )
+    g_auc_um: Positive = Field(
+        20.0, description="G is compared with randomness from 0 to this distance, µm."
+    )
+    nn_permutations: int = Field(
+        50, ge=2, description="Relabellings that the nearest distances stand beside."
+    )
+    spatial_tile_um: Positive = Field(
+        250.0, description="Edge of the tiles of Morisita-Horn and Moran's I, µm."
+    )
+    diversity_um: Positive = Field(
+        30.0, description="Local diversity is of the cells within this distance, µm."
+    )
+    infiltration_band_um: Positive = Field(
+        25.0, description="Width of the bands on both sides of the nests' border, µm."
+    )
+    infiltration_reach_um: Positive = Field(
+        200.0, description="The bands reach this far from the nests' border, µm."
+    )
     seed: int = 0
 
 

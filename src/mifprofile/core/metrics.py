@@ -41,6 +41,16 @@ _TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: LOW
 _SAMPLE = f"{_TUMOUR}; tumour bed below landscape.limited_bed_mm2: LOW_AREA"
 _LEVELS = f"no landscape.her2_levels: NOT_COMPUTABLE; {_SAMPLE}"
 _DRAWN = "share of bootstrap draws of blocks"
+_FEW = "fewer than landscape.min_pair_cells of A or B: LOW_N"
+_PAIR = f"{_FEW}; r beyond a quarter of the tissue's width: LOW_AREA"
+_CELLS = "none: n_num and n_den are the cells of A and of B"
+_PHENOPTR = "akoyabio/phenoptr R/average_counts.R"
+_NESTS = "no nest: NO_TUMOUR; nests by HER2 alone: APPROX"
+_PAIRS = "pairs within r of immune cells (I), the reference, and tumour cells (T)"
+_MIXING = (
+    f"no tumour cell: NO_TUMOUR; {_PAIR}; no pair in the denominator: LOW_N; tumour by "
+    "HER2 alone: APPROX"
+)
 
 _LISTED = (
     Metric("area", "Area", "pixels of the region × area of a pixel", "mm2"),
@@ -232,6 +242,207 @@ _LISTED = (
         "1",
         "draws",
         "fewer than landscape.min_blocks blocks: LOW_AREA",
+    ),
+    Metric(
+        "nn_median_um",
+        "Distance to the nearest",
+        "median over cells of A of the distance to the nearest other cell of B",
+        "um",
+        _CELLS,
+        f"{_FEW}; depends on B's density: read it beside nn_z",
+        "docs/spatial.md",
+    ),
+    Metric(
+        "nn_iqr_um",
+        "Spread of the distance to the nearest",
+        "third less first quartile of the distances of nn_median_um",
+        "um",
+        _CELLS,
+        _FEW,
+        "docs/spatial.md",
+    ),
+    Metric(
+        "nn_z",
+        "Distance to the nearest beside random labelling",
+        "(mean distance - its mean) / its SD over landscape.nn_permutations "
+        "relabellings of all cells; below 0: closer than chance",
+        "1",
+        _CELLS,
+        f"{_FEW}; every relabelling gives the same mean: NOT_COMPUTABLE; of at most "
+        "1000 cells of A, and grows with the root of their number",
+        "docs/spatial.md",
+    ),
+    Metric(
+        "g_auc",
+        "G beside randomness",
+        "∫ (G - G_csr) dr / R from 0 to R; G by Kaplan-Meier, a distance censored at "
+        "the border of the tissue; above 0: closer than chance",
+        "1",
+        _CELLS,
+        f"{_PAIR}; no cell of A left at risk: LOW_AREA",
+        "10.1038/ncomms15095 for R = 20 µm (there of L)",
+    ),
+    Metric(
+        "mean_neighbours",
+        "Neighbours within r",
+        "pairs of a cell of A and another of B at most r apart / cells of A",
+        "cells",
+        "cells of A",
+        f"{_PAIR}; no edge correction",
+        _PHENOPTR,
+    ),
+    Metric(
+        "pct_with_neighbour",
+        "Share with a neighbour within r",
+        "100 · cells of A with another cell of B at most r away / cells of A",
+        "%",
+        "cells of A",
+        f"{_PAIR}; no edge correction",
+        _PHENOPTR,
+    ),
+    Metric(
+        "l_minus_r_um",
+        "L - r",
+        "√(K/π) - r; K corrected by translation in the tissue's mask; 0 under complete "
+        "randomness, above: clustered",
+        "um",
+        _CELLS,
+        _PAIR,
+        "spatstat.explore edge.Trans; docs/spatial.md",
+    ),
+    Metric(
+        "doc_ratio",
+        "Degree of clustering",
+        "K of A and B / K of all cells; 1 under random labelling of all cells",
+        "1",
+        _CELLS,
+        f"{_PAIR}; no two cells within r: NOT_COMPUTABLE",
+        "spatialTIME's exact CSR; docs/spatial.md",
+    ),
+    Metric(
+        "mixing_keren",
+        "Mixing score (Keren)",
+        f"IT / II; {_PAIRS}",
+        "1",
+        "immune-immune pairs, each once",
+        _MIXING,
+        "TrigosTeam/SPIAT R/mixing_score_summary.R",
+    ),
+    Metric(
+        "mixing_spiat_normalised",
+        "Mixing score, normalised (SPIAT)",
+        "IT / II · (immune cells - 1) / (2 · tumour cells); 1 under random labelling; "
+        f"{_PAIRS}",
+        "1",
+        "immune-immune pairs, each once",
+        f"{_MIXING} (SPIAT gives 0)",
+        "TrigosTeam/SPIAT R/mixing_score_summary.R",
+    ),
+    Metric(
+        "mixing_ark_percent",
+        "Mixing score, percent (ark)",
+        f"IT / (IT + 2 TT), 0 to 1; {_PAIRS}",
+        "1",
+        "pairs as ark counts them, from both cells",
+        f"{_MIXING}; fewer than 200 cells: LOW_N; one population over 5 times the "
+        "other: NOT_COMPUTABLE",
+        "angelolab/ark-analysis analysis/neighborhood_analysis.py",
+    ),
+    Metric(
+        "mixing_ark_homogeneous",
+        "Mixing score, homogeneous (ark)",
+        f"IT / (2 TT + 2 II); {_PAIRS}",
+        "1",
+        "pairs as ark counts them, from both cells",
+        "as mixing_ark_percent",
+        "angelolab/ark-analysis analysis/neighborhood_analysis.py",
+    ),
+    Metric(
+        "morisita_horn",
+        "Morisita-Horn overlap",
+        "2 Σ p q / (Σ p² + Σ q²), p and q the shares of A's and B's cells in a tile; "
+        "1: alike, 0: apart",
+        "1",
+        _CELLS,
+        _FEW,
+        "10.1186/s13058-015-0638-4",
+    ),
+    Metric(
+        "moran_i",
+        "Moran's I",
+        "(n/S0) Σ w z z' / Σ z² of densities in tiles at least half tissue; w = 1 for "
+        "the eight around; above -1/(n - 1): clustered",
+        "1",
+        "none: n_num is cells, n_den tiles",
+        "fewer than landscape.min_pair_cells: LOW_N; fewer than 4 tiles, or none that "
+        "touch: LOW_AREA; the same density everywhere: NOT_COMPUTABLE",
+        "docs/spatial.md",
+    ),
+    Metric(
+        "moran_z",
+        "Moran's I beside chance",
+        "(I + 1/(n - 1)) / SD over all permutations of the tiles",
+        "1",
+        "none: n_num is cells, n_den tiles",
+        "as moran_i; every permutation gives this I: NOT_COMPUTABLE",
+        "Cliff and Ord; docs/spatial.md",
+    ),
+    Metric(
+        "shannon_bits",
+        "Diversity",
+        "-Σ p log2 p over the shares of the panel's phenotypes",
+        "bits",
+        "cells with a phenotype; n_num is phenotypes found",
+        "fewer than landscape.min_pair_cells cells: LOW_N",
+        "TrigosTeam/SPIAT R/calculate_entropy.R",
+    ),
+    Metric(
+        "shannon_local_bits",
+        "Local diversity",
+        "mean over cells of the diversity of the cells within r, itself included; "
+        "below shannon_bits where phenotypes keep apart",
+        "bits",
+        "cells with a phenotype; n_num is phenotypes found",
+        "as shannon_bits",
+        "TrigosTeam/SPIAT R/calculate_entropy.R",
+    ),
+    Metric(
+        "density_by_distance",
+        "Density by distance from the nests' border",
+        "cells / area of the tissue at a signed distance, below 0 in nests",
+        "cells/mm2",
+        "area of the band, less what is nearer to the tissue's edge than to the nest's",
+        f"{_NESTS}; band below landscape.min_area_mm2: LOW_AREA",
+        "akoyabio/phenoptr R/density_bands.R",
+    ),
+    Metric(
+        "log2_nest_stroma",
+        "Nest to stroma",
+        "log2 of (cells in nests + ½) / area over (cells in stroma + ½) / area",
+        "log2",
+        "n_num is cells in nests, n_den in stroma; area_mm2 of the nests",
+        f"{_NESTS}; fewer than landscape.min_pair_cells in both: LOW_N; no stroma: "
+        "LOW_AREA",
+        "Cancer Res 76(12):3496",
+    ),
+    Metric(
+        "median_depth_um",
+        "Depth in the nests",
+        "median distance of the cells in nests from the nests' border",
+        "um",
+        "none: n_num of n_den cells in nests are nearer to it than to the tissue's",
+        f"{_NESTS}, or half deeper than 300 µm; fewer than landscape.min_pair_cells: "
+        "LOW_N",
+        "docs/spatial.md",
+    ),
+    Metric(
+        "centre_of_mass_um",
+        "Centre of mass by distance",
+        "Σ s D / Σ D over the bands of density_by_distance, s their middles",
+        "um",
+        "none: n_num and n_den are the cells in the bands",
+        f"{_NESTS}; fewer than landscape.min_pair_cells: LOW_N",
+        "docs/spatial.md",
     ),
 )
 

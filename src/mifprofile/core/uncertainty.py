@@ -281,6 +281,8 @@ def bootstrap_sums(tallies: Floats, samples: int, seed: int) -> Floats:
     (samples, m) float64 array
     """
     k = len(tallies)
+    # Blocks come in another order when the slide is turned.
+    tallies = tallies[np.lexsort(tallies.T)]
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(k, np.full(k, 1 / k), size=samples)
     return np.asarray(drawn @ tallies, np.float64)

@@ -45,7 +45,7 @@ def no_population(markers: list[str]) -> str:
 class Limits:
     """What a panel's markers and gates can tell only roughly."""
 
-    panel: Panel
+    asked: dict[str, frozenset[str]]
     ungated: frozenset[str]
     nests: Capability
     tregs: Capability
@@ -56,7 +56,7 @@ class Limits:
         """Limits of a panel, and of the gates that were found."""
         names = asking(panel, marker_of("FOXP3", panel))
         found = capability(panel, NESTS), capability(panel, TREGS)
-        return cls(panel, ungated, *found, names)
+        return cls(_asked(panel), ungated, *found, names)
 
     def apply(self, row: Row) -> Row:
         """Mark a row that rests on what is not well known."""
@@ -67,20 +67,26 @@ class Limits:
 
     def _blind(self, row: Row) -> str:
         """Why it counts cells positive for a marker without a gate, if it does."""
-        asked = {row.phenotype.removesuffix("+"), row.phenotype_b.removesuffix("+")}
-        named = lineage_labels(self.panel).get(row.phenotype, row.phenotype)
-        rule = self.panel.rules.get(named)
-        if rule is not None:
-            asked |= {marker for marker, sign in rule.signs if sign}
-        names = sorted(asked & self.ungated)
-        return f"no positive population of {' and '.join(names)} was found" * bool(
-            names
-        )
+        names = (row.phenotype, row.phenotype_b)
+        asked = {name.removesuffix("+") for name in names}
+        asked.update(*(self.asked.get(name, ()) for name in names))
+        return no_population(sorted(asked & self.ungated))
 
     def _rough(self, row: Row) -> str:
         found = []
         if needs_tumour(row.region):
             found.append(self.nests)
-        if row.phenotype_b == "FOXP3+" or row.phenotype in self.treg_phenotypes:
+        named = {row.phenotype, row.phenotype_b}
+        if named & {"FOXP3+", *self.treg_phenotypes}:
             found.append(self.tregs)
         return next((c.reason for c in found if c.answer == "APPROX"), "")
+
+
+def _asked(panel: Panel) -> dict[str, frozenset[str]]:
+    """Phenotype, or lineage with its subsets, → markers that its cells must carry."""
+    rules = panel.rules
+    rules |= {label: rules[name] for label, name in lineage_labels(panel).items()}
+    return {
+        name: frozenset(marker for marker, sign in rule.signs if sign)
+        for name, rule in rules.items()
+    }

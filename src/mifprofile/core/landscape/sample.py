@@ -136,6 +136,14 @@ def adequacy_row(sample: Sample) -> Iterator[Estimate]:
     )
 
 
+def immune_phenotypes(panel: Panel) -> tuple[str, ...]:
+    """Lymphocytes and macrophages by their rules, in the panel's order."""
+    markers = [marker_of(target, panel) for target in (*LYMPHOCYTES, *MACROPHAGES)]
+    tumour = () if panel.tumour is None else panel.within(panel.tumour)
+    asked = asking(panel, *(m for m in markers if m is not None))
+    return tuple(name for name in asked if name not in tumour)
+
+
 def tumour_cells(scope: Scope) -> NDArray[np.bool_]:
     """Which cells are of the panel's tumour phenotype, or of one within it."""
     panel = scope.panel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from mifprofile.core.landscape.estimates import (
     with_intervals,
 )
 from mifprofile.core.landscape.her2 import her2_rows
+from mifprofile.core.landscape.infiltration_rows import infiltration_rows
 from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regions import (
@@ -31,6 +33,7 @@ from mifprofile.core.landscape.regions import (
 )
 from mifprofile.core.landscape.rows import rows_of_region
 from mifprofile.core.landscape.sample import Sample, adequacy_row
+from mifprofile.core.landscape.spatial_rows import Scene, spatial_rows
 from mifprofile.core.landscape.til import immune_class_rows, til_rows
 from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
 
@@ -163,3 +166,8 @@ def estimates(
                 yield replace(found, row=limits.apply(found.row))
     for rows in (adequacy_row, pdl1_rows, her2_rows, til_rows, immune_class_rows):
         yield from rows(sample)
+    if sample.options.spatial:
+        scene = Scene.of(sample)
+        for found in chain(spatial_rows(scene), infiltration_rows(scene)):
+            nothing = absent.get("tissue")
+            yield Estimate(blocked(found.row, *nothing)) if nothing else found

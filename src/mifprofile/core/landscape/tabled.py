@@ -19,6 +19,7 @@ from mifprofile.core.landscape.regions import (
     needs_tumour,
 )
 from mifprofile.core.landscape.sample import Sample
+from mifprofile.core.landscape.spatial_rows import NO_SHAPE
 from mifprofile.core.landscape.table import estimates
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
-NO_SHAPE = "the shape of the tissue is not known"
 NO_REGIONS = "the table names no tissue categories"
 
 

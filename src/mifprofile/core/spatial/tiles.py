@@ -122,7 +122,7 @@ def moran(
     min_cells : int
         Fewer cells in the tiles used give NaN.
     permutations : int
-        Densities dealt out anew over the tiles.
+        Densities dealt out anew over the tiles; with 0 there is no ``p_value``.
     seed : int
 
     Returns
@@ -236,7 +236,7 @@ def _moran_values(
         "moran_i": value,
         "expected": -1 / (z.size - 1),
         "z": (value + 1 / (z.size - 1)) / spread,
-        "p_value": (1 + reached) / (1 + len(null)),
+        "p_value": (1 + reached) / (1 + len(null)) if len(null) else np.nan,
     }
 
 

@@ -1,0 +1,1 @@
+"""Scripts that other environments run: what peers compute, timed where they run."""
