@@ -1,17 +1,23 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from mifprofile import open_results, phenotype_colours
+from mifprofile import Panel, open_results, phenotype_colours
 from mifprofile.errors import MissingError
 from mifprofile.napari._layers import ORIGIN, cell_values, read_layers
 from mifprofile.napari._reader import NOTHING, get_reader, read
 
-PANEL = SimpleNamespace(phenotypes={"tumour": "CK+", "CTL": "CD8+"})
+PANEL = Panel.model_validate(
+    {
+        "name": "two",
+        "species": "human",
+        "nucleus": "DAPI",
+        "markers": {n: {"channel": n, "measure": "cell"} for n in ("CK", "CD8")},
+        "phenotypes": {"tumour": "CK+", "CTL": "CD8+"},
+    }
+)
 
 
 @pytest.fixture
@@ -29,8 +35,9 @@ def test_values_are_unique_and_tell_the_phenotype():
         {"cell_id": [1, 2, 4], "phenotype": ["CTL", "other", "tumour"]}
     )
     values = cell_values(cells, PANEL)
-    np.testing.assert_array_equal(values, [0, 1 * 3 + 2, 2 * 3 + 3, 0, 4 * 3 + 1])
-    np.testing.assert_array_equal((values[[1, 2, 4]] - 1) % 3, [1, 2, 0])
+    # Four answers: tumour, CTL, other, uncertain.
+    np.testing.assert_array_equal(values, [0, 1 * 4 + 2, 2 * 4 + 3, 0, 4 * 4 + 1])
+    np.testing.assert_array_equal((values[[1, 2, 4]] - 1) % 4, [1, 2, 0])
 
 
 def test_no_cells_have_no_values():

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from mifprofile.core.landscape import landscape
+from mifprofile.core.quality import CAUSES, Figure, figure_table
 from mifprofile.errors import FormatError
 from mifprofile.io.results import Results
 from mifprofile.io.store import write_label_store, write_slide_store
@@ -38,6 +39,12 @@ def _write(results, regions, labels, cells, panel):
     both = {"nuclei": labels, "cells": labels}
     write_label_store(results.labels, both, size)
     write_label_store(results.regions, {"regions": regions}, PixelSize(2.0, 2.0))
+    masks = dict.fromkeys(CAUSES, np.zeros_like(regions))
+    masks["tissue"] = (regions > 0).astype(np.uint8)
+    write_label_store(results.quality, masks, PixelSize(2.0, 2.0))
+    write_table(
+        figure_table([Figure("DNA", "p50", 1.0, "counts")]), results.quality_figures
+    )
     gates = pd.DataFrame(
         {
             "sample": results.sample_id,

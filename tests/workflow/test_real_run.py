@@ -34,7 +34,7 @@ def test_two_slides_run_through_every_stage(batch: Batch):
 
 def runs_again_although_its_record_is_there(batch: Batch) -> None:
     """Snakemake has removed the outputs, so the stage must not say 'up to date'."""
-    batch.edit("config/config.yaml", "min_cells: 50", "min_cells: 40")
+    batch.edit("config/config.yaml", "min_cells: 50 ", "min_cells: 40 ")
     batch.snakemake("results/A/gates.csv")
     results = batch.results("A")
     record = results.read_record("phenotype")

@@ -38,7 +38,12 @@ SHOWN_PERCENTILES = (1.0, 99.5)
 NUCLEUS_OPACITY = 0.5
 # For channels that stand for no phenotype.
 SPARE_COLOURS = ((204, 121, 167), (0, 114, 178), (240, 228, 66), (200, 200, 200))
-REGION_COLOURS = {"tumour": "#ff5aa5", "stroma": "#7fd4ff", "outside": "#9a9a9a"}
+REGION_COLOURS = {
+    "tumour": "#ff5aa5",
+    "stroma": "#7fd4ff",
+    "outside": "#9a9a9a",
+    "excluded": "#c0392b",
+}
 
 
 @dataclass(frozen=True)
@@ -164,10 +169,11 @@ def _regions(results: Results, slide: Slide) -> LayerData:
     colours: dict[int | None, str] = {None: "transparent"}
     for i, name in enumerate(REGION_NAMES):
         colours[i] = REGION_COLOURS.get(name, "transparent")
+    names = pd.DataFrame({"index": range(len(REGION_NAMES)), "region": REGION_NAMES})
     options = {
         "name": "regions",
         "colormap": DirectLabelColormap(color_dict=colours),
-        "features": pd.DataFrame({"index": range(4), "region": REGION_NAMES}),
+        "features": names,
         "opacity": 0.35,
         "visible": False,
         # The map's pixels are larger: their centres lie further from the corner.

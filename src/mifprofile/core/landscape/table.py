@@ -164,10 +164,15 @@ def estimates(
                 yield Estimate(blocked(found.row, *absent[region]))
             else:
                 yield replace(found, row=limits.apply(found.row))
+    nothing = absent.get("tissue")
+    for found in _of_sample(sample):
+        yield Estimate(blocked(found.row, *nothing)) if nothing else found
+
+
+def _of_sample(sample: Sample) -> Iterator[Estimate]:
+    """Rows that are asked of the sample as a whole."""
     for rows in (adequacy_row, pdl1_rows, her2_rows, til_rows, immune_class_rows):
         yield from rows(sample)
     if sample.options.spatial:
         scene = Scene.of(sample)
-        for found in chain(spatial_rows(scene), infiltration_rows(scene)):
-            nothing = absent.get("tissue")
-            yield Estimate(blocked(found.row, *nothing)) if nothing else found
+        yield from chain(spatial_rows(scene), infiltration_rows(scene))
