@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.landscape import landscape
+from mifprofile.core.landscape import landscape_of_areas
 from mifprofile.core.phenotype import call_cells, call_positive, marker_levels
 from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
@@ -106,14 +106,17 @@ def test_counts_densities_and_pdl1_shares_of_informs_own_phenotypes(
 ):
     cells = pd.DataFrame(
         {
+            "x_um": inform["Cell X Position"],
+            "y_um": inform["Cell Y Position"],
             "region": inform["Tissue Category"].map(TISSUE),
             "phenotype": inform["Phenotype"],
         }
     ).join(call_positive(levels, GATES))
     areas = summary[summary["Phenotype"] == "All"].set_index("Tissue Category")
-    regions = region_pixels(areas["Tissue Category Area (pixels)"])
+    pixels = areas["Tissue Category Area (pixels)"].rename(TISSUE)
+    areas_mm2 = (pixels * UM**2 / 1e6).to_dict()
     options = LandscapeOptions(min_area_mm2=0.0)
-    table = landscape("lung", cells, regions, UM, PANEL, options)
+    table = landscape_of_areas("lung", cells, areas_mm2, PANEL, options)
     keys = ["region", "phenotype", "metric"]
     values = table.set_index(keys).sort_index()["value"]
     for row in summary[summary["Tissue Category"].isin(["Tumor", "Stroma"])].to_dict(
@@ -132,15 +135,6 @@ def test_counts_densities_and_pdl1_shares_of_informs_own_phenotypes(
             mine &= inform["Phenotype"] == name
         positive = inform.loc[mine, column("PD-L1")] > GATES["PD-L1"]
         assert here["pct_positive"] == 100 * int(positive.sum()) / len(positive)
-
-
-def region_pixels(areas):
-    """A map with as many pixels of each region as inForm counted."""
-    codes = {"Background": 0, "Tumor": 1, "Stroma": 2}
-    flat = np.concatenate(
-        [np.full(int(areas[name]), code, np.uint8) for name, code in codes.items()]
-    )
-    return flat[None]
 
 
 def test_informs_phenotypes_are_no_thresholds_on_its_means(inform):
