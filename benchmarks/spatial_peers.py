@@ -73,6 +73,7 @@ def peer_figures(
         "",
         "The same values from the same points; peers' time is taken within their own",
         "process, without imports and compilation. CPU seconds are of all threads.",
+        "squidpy holds positions as 32-bit floats: pairs at the very radius differ.",
         "",
         "| statistic | peer | s | CPU s | ours, s | CPU s | CPU ratio | difference |",
         "|---|---|---|---|---|---|---|---|",
@@ -90,9 +91,11 @@ def _of_peer(peer: str, venvs: Path, pattern: Pattern, workers: int) -> Iterator
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         np.savez(place / "cells.npz", points=pattern.points, types=pattern.types)
-        script = HERE / "peers" / f"{peer}_steps.py"
-        command = [str(python), "-W", "ignore", str(script), folder]
-        subprocess.run(command, check=True, timeout=LIMIT_S, capture_output=True)
+        steps = f"benchmarks.peers.{peer}_steps"
+        command = [str(python), "-W", "ignore", "-m", steps, folder]
+        subprocess.run(
+            command, check=True, timeout=LIMIT_S, capture_output=True, cwd=HERE.parent
+        )
         seconds = json.loads((place / "seconds.json").read_text(encoding="utf-8"))
         with np.load(place / "values.npz") as values:
             for step in STEPS:

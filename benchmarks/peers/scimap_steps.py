@@ -1,4 +1,4 @@
-"""What scimap computes of cells and types. Usage: scimap_steps.py FOLDER."""
+"""What scimap computes. Usage: python -m benchmarks.peers.scimap_steps FOLDER."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import scimap
-from clock import run
+
+from benchmarks.peers.clock import run
 
 if TYPE_CHECKING:
-    from clock import Step
     from numpy.typing import NDArray
+
+    from benchmarks.peers.clock import Step
 
 RADIUS_UM = 30.0
 

@@ -1,4 +1,4 @@
-"""What squidpy computes of cells and types. Usage: squidpy_steps.py FOLDER."""
+"""What squidpy computes. Usage: python -m benchmarks.peers.squidpy_steps FOLDER."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import anndata
 import numpy as np
 import pandas as pd
 import squidpy
-from clock import run
+
+from benchmarks.peers.clock import run
 
 if TYPE_CHECKING:
-    from clock import Step
     from numpy.typing import NDArray
+
+    from benchmarks.peers.clock import Step
 
 RADII_UM = (0.0, 10.0, 20.0, 30.0, 50.0)
 GRAPH_UM = 30.0

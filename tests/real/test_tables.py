@@ -1,5 +1,6 @@
 """A field analysed by inForm, against inForm's own summary of it."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,24 @@ def test_densities_equal_the_summary_of_the_field(
     assert densities.loc[("tumour", "CTL"), "value"] == pytest.approx(
         168.8015, abs=1e-4
     )
+
+
+def test_nearest_distances_equal_a_search_of_all_pairs(
+    data_dir: Path, made: pd.DataFrame
+) -> None:
+    cells = pd.read_csv(data_dir / "lung_inform" / "sample_cell_seg_data.csv.gz")
+    phenotypes = cells["Phenotype"].map(OURS)
+    # Its areas are in square microns, so its positions are in microns.
+    at_um = cells[["Cell X Position", "Cell Y Position"]].to_numpy(float)
+    medians = made[made["metric"] == "nn_median_um"]
+    medians = medians.set_index(["phenotype", "phenotype_b"])["value"]
+    for a, b in product(PANEL.phenotypes, repeat=2):
+        ours, theirs = at_um[phenotypes == a], at_um[phenotypes == b]
+        apart = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+        if a == b:
+            np.fill_diagonal(apart, np.inf)
+        expected = np.median(apart.min(axis=1))
+        assert medians.loc[(a, b)] == pytest.approx(expected, rel=1e-12)
 
 
 def test_nothing_is_infinite_or_missing_without_a_reason(made: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from mifprofile.core.landscape.estimates import Estimate
 from mifprofile.core.landscape.limits import no_tumour_reason
 from mifprofile.core.landscape.regions import STROMA, TUMOUR
 from mifprofile.core.landscape.sample import immune_phenotypes, without_value
-from mifprofile.core.landscape.spatial_rows import NO_SHAPE
+from mifprofile.core.landscape.spatial_rows import NO_SHAPE, Columns
 from mifprofile.core.spatial import (
     band_edges,
     distance_bands,
@@ -46,39 +46,29 @@ def infiltration_rows(scene: Scene) -> Iterator[Estimate]:
     profile = infiltration_profile(
         scene.pattern, bands, min_area_mm2=options.min_area_mm2
     )
-    for found in _of_immune(scene, profile):
+    columns = Columns("density_per_mm2", "n_cells", area_mm2="area_mm2")
+    for names, found in _of_immune(scene, profile):
         param = f"from_um={found['from_um']:g},to_um={found['to_um']:g}"
-        row = scene.row(
-            (scene.names[found["type_a"]], ""),
-            "density_by_distance",
-            "cells/mm2",
-            found,
-            value="density_per_mm2",
-            n_num="n_cells",
-            area_mm2="area_mm2",
-            param=param,
-        )
+        metric, unit = "density_by_distance", "cells/mm2"
+        row = scene.row(names, metric, unit, found, columns, param=param)
         yield Estimate(_of_nests(scene, row))
     summary = infiltration_summary(
         scene.pattern, nest, stroma, profile, min_cells=options.min_pair_cells
     )
-    for found in _of_immune(scene, summary):
-        row = scene.row(
-            (scene.names[found["type_a"]], ""),
-            found["metric"],
-            SUMMARY_UNITS[found["metric"]],
-            found,
-            value="value",
-            n_num="n_num",
-            n_den="n_den",
-            area_mm2="area_num_mm2",
-        )
+    columns = Columns("value", "n_num", "n_den", "area_num_mm2")
+    for names, found in _of_immune(scene, summary):
+        metric = found["metric"]
+        row = scene.row(names, metric, SUMMARY_UNITS[metric], found, columns)
         yield Estimate(_of_nests(scene, row))
 
 
-def _of_immune(scene: Scene, table: pd.DataFrame) -> list[Found]:
+def _of_immune(
+    scene: Scene, table: pd.DataFrame
+) -> Iterator[tuple[tuple[str, str], Found]]:
+    """Rows of immune phenotypes, with their names."""
     codes = scene.codes(immune_phenotypes(scene.sample.panel))
-    return table[table["type_a"].isin(codes)].to_dict("records")
+    for found in table[table["type_a"].isin(codes)].to_dict("records"):
+        yield (scene.names[found["type_a"]], ""), found
 
 
 def _of_nests(scene: Scene, row: Row) -> Row:

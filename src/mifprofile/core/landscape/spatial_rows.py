@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ from mifprofile.core.spatial import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mifprofile.options import LandscapeOptions
 
     Floats = NDArray[np.float64]
-    Found = dict[Hashable, Any]
+    Found = dict[Any, Any]
 
 IMMUNE = "immune"
 NO_SHAPE = "the shape of the tissue is not known"
@@ -63,6 +63,16 @@ OF_WINDOW = {
 }
 # Pixels of the map that stands in for one that is not there.
 STAND_IN_UM = 10.0
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table of statistics that a row takes its numbers from."""
+
+    value: str
+    n_num: str = ""
+    n_den: str = ""
+    area_mm2: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +107,13 @@ class Scene:
         else:
             window = Window(evaluable(sample.regions), sample.um)
         seen = window.contains(places)
-        places, cells = places[seen], cells[seen]
+        (x_um, y_um), cells = places[seen].T, cells[seen]
         codes = pd.Categorical(cells["phenotype"], categories=names).codes.astype(int)
         codes[codes < 0] = len(names)
         return cls(
             sample,
             names,
-            Pattern.of(*places.T, codes, len(names) + 1, window),
+            Pattern.of(x_um, y_um, codes, len(names) + 1, window),
             cells["block"].to_numpy(),
             Limits.of(sample.panel, sample.ungated),
         )
@@ -129,7 +139,9 @@ class Scene:
         metric: str,
         unit: str,
         found: Found,
-        **columns: str,
+        columns: Columns,
+        *,
+        param: str = "",
     ) -> Row:
         """Row of one value that was found, with what is known against it.
 
@@ -139,16 +151,18 @@ class Scene:
             Phenotype and second phenotype.
         found : dict
             A row of a table of statistics.
-        **columns : str
-            Its keys for ``value``, ``n_num``, ``n_den`` and ``area_mm2``; and ``param``
-            as it is.
+        columns : Columns
+            Which of its numbers to take.
         """
-        param = columns.pop("param", "")
-        row = self.sample.scopes["tissue"].row(
-            names[0], metric, np.nan, unit, param=param
+        tissue = self.sample.scopes["tissue"]
+        row = replace(
+            tissue.row(names[0], metric, np.nan, unit, param=param),
+            phenotype_b=names[1],
+            value=float(found[columns.value]),
+            n_num=_number(found, columns.n_num, np.nan),
+            n_den=_number(found, columns.n_den, np.nan),
+            area_mm2=_number(found, columns.area_mm2, tissue.area_mm2),
         )
-        given = {name: float(found[column]) for name, column in columns.items()}
-        row = replace(row, phenotype_b=names[1], **given)
         if self.sample.regions is None and metric in OF_WINDOW:
             return without_value(row, "NOT_COMPUTABLE", NO_SHAPE)
         # A reason may speak of another value of the same table.
@@ -165,6 +179,10 @@ class Scene:
     def codes(self, names: Iterable[str]) -> list[int]:
         """Types of some phenotypes."""
         return [self.names.index(name) for name in names]
+
+
+def _number(found: Found, column: str, otherwise: float) -> float:
+    return float(found[column]) if column else otherwise
 
 
 def _in_a_box(places: Floats) -> tuple[Floats, Window]:
@@ -194,18 +212,18 @@ def _nearest(scene: Scene) -> Iterator[Estimate]:
     table = nearest_table(scene.pattern, scene.nearest, null, min_cells=least)
     table["iqr_um"] = table["q75_um"] - table["q25_um"]
     for names, found in scene.of_pairs(table):
-        both = {"n_num": "n_a", "n_den": "n_b"}
         for metric, unit, column in (
             ("nn_median_um", "um", "median_um"),
             ("nn_iqr_um", "um", "iqr_um"),
             ("nn_z", "1", "z"),
         ):
-            yield Estimate(scene.row(names, metric, unit, found, value=column, **both))
-    reach = options.g_auc_um
+            columns = Columns(column, "n_a", "n_b")
+            yield Estimate(scene.row(names, metric, unit, found, columns))
+    reach, columns = options.g_auc_um, Columns("auc", "n_a", "n_b")
     curves = cross_g(scene.pattern, scene.nearest, [reach], min_cells=least)
     for names, found in scene.of_pairs(curves):
-        both = {"n_num": "n_a", "n_den": "n_b", "param": f"r_um={reach:g}"}
-        yield Estimate(scene.row(names, "g_auc", "1", found, value="auc", **both))
+        param = f"r_um={reach:g}"
+        yield Estimate(scene.row(names, "g_auc", "1", found, columns, param=param))
 
 
 def _within(scene: Scene) -> Iterator[Estimate]:
@@ -216,31 +234,13 @@ def _within(scene: Scene) -> Iterator[Estimate]:
     blocks = _BlockTallies.of(scene)
     for names, found in scene.of_pairs(table):
         cells, pairs, some = blocks.of_pair(found)
-        shared = {"param": f"r_um={found['r_um']:g}", "n_den": "n_a"}
-        yield Estimate(
-            scene.row(
-                names,
-                "mean_neighbours",
-                "cells",
-                found,
-                value="mean_count",
-                n_num="n_pairs",
-                **shared,
-            ),
-            Sums(pairs, cells, kind="ratio"),
-        )
-        yield Estimate(
-            scene.row(
-                names,
-                "pct_with_neighbour",
-                "%",
-                found,
-                value="pct",
-                n_num="n_with",
-                **shared,
-            ),
-            Sums(some, cells, kind="share", ceiling=1.0, scale=100.0),
-        )
+        param = f"r_um={found['r_um']:g}"
+        columns = Columns("mean_count", "n_pairs", "n_a")
+        row = scene.row(names, "mean_neighbours", "cells", found, columns, param=param)
+        yield Estimate(row, Sums(pairs, cells, kind="ratio"))
+        columns = Columns("pct", "n_with", "n_a")
+        row = scene.row(names, "pct_with_neighbour", "%", found, columns, param=param)
+        yield Estimate(row, Sums(some, cells, kind="share", ceiling=1.0, scale=100.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,15 +289,10 @@ def _clustering(scene: Scene) -> Iterator[Estimate]:
     """L, and K beside random labelling."""
     table = cross_k(scene.sums, min_cells=scene.options.min_pair_cells)
     for names, found in scene.of_pairs(table):
-        shared = {
-            "param": f"r_um={found['r_um']:g}",
-            "n_num": "n_a",
-            "n_den": "n_b",
-        }
+        param = f"r_um={found['r_um']:g}"
         for metric, unit in (("l_minus_r_um", "um"), ("doc_ratio", "1")):
-            yield Estimate(
-                scene.row(names, metric, unit, found, value=metric, **shared)
-            )
+            columns = Columns(metric, "n_a", "n_b")
+            yield Estimate(scene.row(names, metric, unit, found, columns, param=param))
 
 
 def _mixing(scene: Scene) -> Iterator[Estimate]:
@@ -309,17 +304,10 @@ def _mixing(scene: Scene) -> Iterator[Estimate]:
         table = mixing_scores(
             scene.sums, *both, r_um, min_cells=scene.options.min_pair_cells
         )
+        columns, param = Columns("value", "n_num", "n_den"), f"r_um={r_um:g}"
+        names = (IMMUNE, panel.tumour or "")
         for found in table.to_dict("records"):
-            row = scene.row(
-                (IMMUNE, panel.tumour or ""),
-                found["metric"],
-                "1",
-                found,
-                value="value",
-                n_num="n_num",
-                n_den="n_den",
-                param=f"r_um={r_um:g}",
-            )
+            row = scene.row(names, found["metric"], "1", found, columns, param=param)
             yield Estimate(_of_tumour(scene, row, bool(immune), found["n_target"]))
 
 
@@ -339,17 +327,16 @@ def _tiles(scene: Scene) -> Iterator[Estimate]:
     options = scene.options
     tiles = count_tiles(scene.pattern, options.spatial_tile_um)
     param = f"tile_um={options.spatial_tile_um:g}"
-    for names, found in scene.of_pairs(
-        morisita_horn(tiles, min_cells=options.min_pair_cells)
-    ):
-        shared = {"n_num": "n_a", "n_den": "n_b", "param": param}
-        metric = "morisita_horn"
-        yield Estimate(scene.row(names, metric, "1", found, value=metric, **shared))
+    table = morisita_horn(tiles, min_cells=options.min_pair_cells)
+    columns = Columns("morisita_horn", "n_a", "n_b")
+    for names, found in scene.of_pairs(table):
+        row = scene.row(names, columns.value, "1", found, columns, param=param)
+        yield Estimate(row)
     table = moran(tiles, min_cells=options.min_pair_cells, permutations=0)
     for name, found in zip(scene.names, table.to_dict("records"), strict=False):
-        shared = {"n_num": "n_cells", "n_den": "n_tiles", "param": param}
         for metric, column in (("moran_i", "moran_i"), ("moran_z", "z")):
-            row = scene.row((name, ""), metric, "1", found, value=column, **shared)
+            columns = Columns(column, "n_cells", "n_tiles")
+            row = scene.row((name, ""), metric, "1", found, columns, param=param)
             yield Estimate(row)
 
 
@@ -360,15 +347,12 @@ def _diversity(scene: Scene) -> Iterator[Estimate]:
     x_um, y_um = pattern.points[named].T
     types = pattern.types[named]
     chosen = Pattern.of(x_um, y_um, types, max(len(scene.names), 1), pattern.window)
-    least = scene.options.min_pair_cells
-    found: Found = dict(vars(diversity(chosen, radius_um, min_cells=least)))
-    shared = {"n_num": "n_types", "n_den": "n_cells"}
+    values = diversity(chosen, radius_um, min_cells=scene.options.min_pair_cells)
+    found = asdict(values)
     for metric, column, param in (
         ("shannon_bits", "overall_bits", ""),
         ("shannon_local_bits", "local_mean_bits", f"r_um={radius_um:g}"),
     ):
-        yield Estimate(
-            scene.row(
-                ("", ""), metric, "bits", found, value=column, param=param, **shared
-            )
-        )
+        columns = Columns(column, "n_types", "n_cells")
+        row = scene.row(("", ""), metric, "bits", found, columns, param=param)
+        yield Estimate(row)
