@@ -59,12 +59,9 @@ def test_the_same_content_gives_the_same_page(content):
 def test_every_landscape_row_is_listed_with_its_status(content, page):
     listed = [row for row in page.rows if len(row) == 13 and row[0] != ""]
     assert len(listed) == len(content.landscape)
-    for row, (_, truth) in zip(listed, content.landscape.iterrows(), strict=True):
-        assert row[:4] == [
-            truth[c] for c in ("metric", "phenotype", "phenotype_b", "param")
-        ]
-        assert row[11] == truth["status"]
-        assert row[12] == truth["reason"]
+    keys = ["metric", "phenotype", "phenotype_b", "param", "status", "reason"]
+    shown = [[*row[:4], row[11], row[12]] for row in listed]
+    assert sorted(shown) == sorted(content.landscape[keys].to_numpy().tolist())
 
 
 @pytest.mark.parametrize("kind", ["content", "empty_content"])

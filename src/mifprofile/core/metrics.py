@@ -243,6 +243,9 @@ _LISTED = (
         "draws",
         "fewer than landscape.min_blocks blocks: LOW_AREA",
     ),
+)
+
+_SPATIAL = (
     Metric(
         "nn_median_um",
         "Distance to the nearest",
@@ -446,7 +449,9 @@ _LISTED = (
     ),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _LISTED}
+METRICS: dict[str, Metric] = {m.name: m for m in (*_LISTED, *_SPATIAL)}
+# What is asked of cells beside each other; most rows of a table are of these.
+SPATIAL_METRICS = frozenset(metric.name for metric in _SPATIAL)
 
 
 def dictionary() -> pd.DataFrame:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from mifprofile.core.capability import capabilities
 from mifprofile.core.gates import gate_figures
 from mifprofile.core.landscape import lineage_labels
+from mifprofile.core.metrics import SPATIAL_METRICS
 from mifprofile.core.palette import Colour, phenotype_colours
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find, judge
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Pictures are shown at half of this width, so that they stay sharp on any screen.
 TILE_PX = 1000
 KEY_REGIONS = ("tissue", "tumour", "stroma")
+BESIDE = "cells side by side"
 STATUS_MEANING = {
     "OK": "value as measured",
     "LOW_N": "too few cells for a firm value",
@@ -256,9 +258,13 @@ def _impossible(content: ReportContent) -> list[dict[str, Any]]:
 
 
 def _landscape(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Rows by region, both in the order of the table."""
-    regions = dict.fromkeys(table["region"])
-    return {str(r): _records(table[table["region"] == r]) for r in regions}
+    """Rows by region in the order of the table, then those of cells side by side."""
+    spatial = table["metric"].isin(SPATIAL_METRICS)
+    plain = table[~spatial]
+    regions = dict.fromkeys(plain["region"])
+    groups = {str(r): _records(plain[plain["region"] == r]) for r in regions}
+    beside = _records(table[spatial])
+    return groups | ({BESIDE: beside} if beside else {})
 
 
 def _statuses(table: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
