@@ -159,3 +159,11 @@ def test_synth_writes_slide_labels_and_truth(call, tmp_path):
     assert code == 0
     assert len(out.splitlines()) == 3
     assert all((tmp_path / line.split("/")[-1]).exists() for line in out.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--exclusions", "--gates", "--nuclei", "--cells"])
+def test_a_file_that_is_not_there_is_named(fails, tmp_path, panel_path, option):
+    slide = write_slide(tmp_path / "slide.ome.tif", **SIZE)
+    missing = tmp_path / "none.file"
+    words = ("run", slide, "--panel", panel_path, "-o", tmp_path / "out", "-q")
+    assert f"{missing}: no such" in fails(*words, option, missing)
