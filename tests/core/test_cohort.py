@@ -204,12 +204,11 @@ def test_fields_are_not_patients():
     runs, patients, fields = 400, 12, 10
     density = rng.lognormal(np.log(100), 0.5, (runs, patients, 1, 2))
     cells = rng.poisson(np.broadcast_to(density, (runs, patients, fields, 2)))
-    names, times = np.indices(cells.shape[:2] + (fields, 2))[[1, 3]]
-    names += np.arange(runs)[:, None, None, None] * patients
+    run, patient, _, time = np.indices(cells.shape).reshape(4, -1)
     table = pd.DataFrame(
         {
-            "patient_id": names.ravel(),
-            "timepoint": np.array(["baseline", "week3"])[times.ravel()],
+            "patient_id": run * patients + patient,
+            "timepoint": np.array(["baseline", "week3"])[time],
             "n_num": cells.ravel(),
             "area_mm2": 1.0,
         }
