@@ -172,6 +172,11 @@ def test_what_is_no_pair_is_refused(counts, areas, says):
         paired_change(counts, areas)
 
 
+def test_a_sample_without_cells_has_no_logarithm_of_its_own():
+    with pytest.raises(UsageError, match="pseudo_cells"):
+        paired_change([[0, 3]], [[1, 1]], pseudo_cells=0)
+
+
 def test_a_planted_change_is_recovered():
     """Oracle (11): log2 fold change 1 in 20 pairs of clustered cells."""
     rng = np.random.default_rng(11)

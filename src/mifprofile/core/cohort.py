@@ -187,7 +187,7 @@ def paired_change(
     Raises
     ------
     UsageError
-        If shapes differ or a number is negative.
+        If shapes differ, a number is negative, or a density has no logarithm.
 
     Notes
     -----
@@ -203,6 +203,8 @@ def paired_change(
         raise UsageError("paired change: a count or an area is negative")
     whole = np.isfinite(cells + areas).all(axis=1) & (areas > 0).all(axis=1)
     density = (cells[whole] + pseudo_cells) / areas[whole]
+    if not (density > 0).all():
+        raise UsageError("paired change: a count of 0 needs pseudo_cells above 0")
     changes = np.log2(density[:, 1] / density[:, 0])
     low, high = _limits(changes, level)
     p_value, test = _signed_rank(changes, seed)

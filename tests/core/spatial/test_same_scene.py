@@ -40,8 +40,8 @@ def tables(pattern):
     # The permutations are drawn over tiles in raster order.
     yield moran(tiles).drop(columns="p_value")
     yield pd.DataFrame([around])
-    around = compositions(pattern.points, pattern.types, pattern.n_types)
-    yield pd.DataFrame(around).sort_values([0, 1, 2], ignore_index=True)
+    windows = compositions(pattern.points, pattern.types, pattern.n_types)
+    yield pd.DataFrame(windows).sort_values([0, 1, 2], ignore_index=True)
 
 
 def test_statistics(clustered, same_scene):
