@@ -82,6 +82,18 @@ def test_gates_of_results_are_collected_for_other_programs(
     assert "--samples" in fails(*words, "--scope", "patient")
 
 
+def test_neighbourhoods_of_results(call, fails, tmp_path, finished, panel_path):
+    words = ("neighbourhoods", finished.results.folder, "--panel", panel_path)
+    code, out, _ = call(*words, "-o", tmp_path, "--clusters", 4, "--k", 8)
+    assert code == 0
+    assert "4 neighbourhoods, fitted on " in out
+    assert (tmp_path / "neighbourhood_shares.csv").is_file()
+    assert "not a finished result folder" in fails(
+        words[0], tmp_path / "none", *words[2:], "-o", tmp_path
+    )
+    assert "clusters" in fails(*words, "-o", tmp_path, "--clusters", 1)
+
+
 def test_no_pixel_size(fails, tmp_path, panel_path):
     slide = write_slide(tmp_path / "a.ome.tiff")
     line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")

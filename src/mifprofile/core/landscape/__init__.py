@@ -7,6 +7,11 @@ from mifprofile.core.landscape.estimates import (
     Row,
     lineage_labels,
 )
+from mifprofile.core.landscape.neighbourhood_tables import (
+    Makeup,
+    makeup_table,
+    neighbourhood_shares,
+)
 from mifprofile.core.landscape.regions import (
     EXCLUDED,
     GLASS,
@@ -34,12 +39,15 @@ __all__ = [
     "REGION_NAMES",
     "STROMA",
     "TUMOUR",
+    "Makeup",
     "Row",
     "Status",
     "evaluable",
     "landscape",
     "landscape_of_areas",
     "lineage_labels",
+    "makeup_table",
+    "neighbourhood_shares",
     "region_map",
     "region_of_cells",
     "widen",
