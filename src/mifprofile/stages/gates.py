@@ -1,4 +1,4 @@
-"""``measurements.parquet`` of several samples → one ``gates.csv`` for all of them."""
+"""Evaluable cells of several samples → one ``gates.csv`` for all of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mifprofile.core.gate_layouts import to_layout
-from mifprofile.core.phenotype import marker_levels
 from mifprofile.core.shared_gates import shared_gates, with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.config import read_panel, read_samples
 from mifprofile.io.results import Results
-from mifprofile.io.tables import read_gates, read_parquet, write_table
+from mifprofile.io.tables import read_gates, write_table
 from mifprofile.model import nearest
 from mifprofile.options import Options
-from mifprofile.stages.phenotype import control_levels
+from mifprofile.stages.phenotype import control_levels, evaluable_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +32,7 @@ class GatesJob:
     Attributes
     ----------
     folders : tuple of Path
-        Result folders in which the stage ``measure`` has run.
+        Result folders in which the stages up to ``measure`` have run.
     out : Path
         The table to write.
     options : Options
@@ -71,7 +70,7 @@ def gates(job: GatesJob) -> pd.DataFrame:
     for path in dict.fromkeys(panels.values()):
         mine = {name: r for name, r in results.items() if panels[name] == path}
         panel = read_panel(path)
-        here = {name: _levels(r, panel) for name, r in mine.items()}
+        here = {name: evaluable_levels(r, panel) for name, r in mine.items()}
         parts.append(_gates_of(job, mine, here, sheet, panel))
         levels |= here
     table = pd.concat(parts, ignore_index=True)
@@ -107,10 +106,6 @@ def _gates_of(
             hint = nearest(str(marker), panel.markers)
             raise UsageError(f"{job.source}: no marker {marker!r} in the panel{hint}")
     return with_figures(table, levels)
-
-
-def _levels(results: Results, panel: Panel) -> pd.DataFrame:
-    return marker_levels(read_parquet(results.measurements), panel)
 
 
 def _sheet(job: GatesJob, names: list[str]) -> dict[str, Sample]:

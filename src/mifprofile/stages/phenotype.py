@@ -92,8 +92,15 @@ def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | No
             f"{options.control}: a control slide, but no marker is gated by it; set "
             "phenotype.method, or phenotype.methods of a marker, to control"
         )
-    table = read_parquet(Results(Path(options.control)).measurements)
-    return core.marker_levels(table, panel)
+    return evaluable_levels(Results(Path(options.control)), panel)
+
+
+def evaluable_levels(results: Results, panel: Panel) -> pd.DataFrame:
+    """Levels of the cells in which gates are sought: those in no excluded area."""
+    columns = ["x_um", "y_um", *panel.level_columns.values()]
+    table = read_parquet(results.measurements, columns)
+    flags = flag_cells(table, *read_exclusion_masks(results))
+    return core.marker_levels(table[flags[EVALUABLE]], panel)
 
 
 def _gates_given(job: Job, levels: pd.DataFrame) -> dict[str, dict[str, Any]]:
