@@ -84,7 +84,7 @@ def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
 def _only_tumour(
     labels: NDArray[np.uint32], cells: pd.DataFrame, panel: Panel
 ) -> NDArray[np.uint32]:
-    names = () if panel.tumour is None else panel.within(panel.tumour)
     # An uncertain cell makes no hole in its nest.
-    wanted = cells.loc[cells["phenotype_best"].isin(names), "cell_id"].to_numpy()
+    mine = cells["phenotype_best"].isin(panel.tumour_phenotypes)
+    wanted = cells.loc[mine, "cell_id"].to_numpy()
     return np.where(np.isin(labels, wanted), labels, 0)
