@@ -19,10 +19,11 @@ from mifprofile.options import Options
 from mifprofile.stages.phenotype import control_levels, evaluable_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mifprofile.core.gate_layouts import Layout
     from mifprofile.model import Panel, Sample
+    from mifprofile.options import GatesOptions
 
 
 @dataclass(frozen=True)
@@ -120,13 +121,18 @@ def _sheet(job: GatesJob, names: list[str]) -> dict[str, Sample]:
     for name in names:
         if name not in sheet:
             raise UsageError(f"{job.samples}: no sample {name!r}{nearest(name, sheet)}")
-    known = dict.fromkeys(sample.timepoint for sample in sheet.values())
-    if lock_to is not None and lock_to not in known:
-        raise UsageError(
-            f"{job.samples}: no sample at timepoint {lock_to!r}"
-            f"{nearest(lock_to, known)}"
-        )
+    check_lock(job.options.gates, sheet.values(), job.samples)
     return {name: sheet[name] for name in names}
+
+
+def check_lock(options: GatesOptions, samples: Iterable[Sample], sheet: Path) -> None:
+    """Raise UsageError if gates are locked to a timepoint that is not there."""
+    known = dict.fromkeys(sample.timepoint for sample in samples)
+    if options.lock_to is not None and options.lock_to not in known:
+        raise UsageError(
+            f"{sheet}: no sample at timepoint {options.lock_to!r}"
+            f"{nearest(options.lock_to, known)}"
+        )
 
 
 def _panels(

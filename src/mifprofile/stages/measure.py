@@ -32,7 +32,7 @@ from mifprofile.model import nearest
 from mifprofile.stages.correct import fit_correction, read_corrected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import zarr
     from numpy.typing import NDArray
@@ -78,6 +78,7 @@ def measure(job: Job) -> dict[str, Any]:
     labels = open_label_store(job.results.labels)
     nuclei, cells = (labels[name].levels[0] for name in ("nuclei", "cells"))
     channels = column_channels(slide, job.panel)
+    check_thresholds(channels, job.panel, options)
     correction, corrected = fit_correction(job, slide, list(channels.values()))
     scene = _Scene(slide, channels, nuclei, cells, correction)
     survey = _survey(job, scene)
@@ -108,6 +109,18 @@ def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
         n: i for i, n in enumerate(slide.channel_names) if i not in named.values()
     }
     return named | others
+
+
+def check_thresholds(
+    channels: Collection[str], panel: Panel, options: MeasureOptions
+) -> None:
+    """Raise UsageError for a threshold of what is not measured."""
+    for name in options.pixel_thresholds:
+        if name not in channels:
+            raise UsageError(
+                f"measure.pixel_thresholds: no marker {name!r} in panel {panel.name}"
+                f"{nearest(name, channels)}"
+            )
 
 
 def _survey(job: Job, scene: _Scene) -> _Survey:
@@ -147,12 +160,6 @@ def _readings(
     panel: Panel, options: MeasureOptions, grounds: dict[str, Background]
 ) -> list[Reading]:
     given = options.pixel_thresholds
-    for name in given:
-        if name not in grounds:
-            raise UsageError(
-                f"measure.pixel_thresholds: no marker {name!r} in panel {panel.name}"
-                f"{nearest(name, grounds)}"
-            )
     return [
         Reading(
             name,

@@ -10,7 +10,13 @@ import pandas as pd
 
 from mifprofile.core import phenotype as core
 from mifprofile.core.conflicts import impossible_combinations
-from mifprofile.core.gates import GATE_COLUMNS, drift, find_gates, method_of
+from mifprofile.core.gates import (
+    GATE_COLUMNS,
+    drift,
+    find_gates,
+    gating_order,
+    method_of,
+)
 from mifprofile.core.quality import EVALUABLE, flag_cells
 from mifprofile.core.shared_gates import with_figures
 from mifprofile.errors import UsageError
@@ -82,8 +88,22 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     return with_figures(gates, {job.results.sample_id: levels})
 
 
+def check_gating(panel: Panel, options: PhenotypeOptions) -> None:
+    """Raise a MifprofileError for what would fail later, before cells are measured."""
+    gating_order(panel, options)
+    control = _control(panel, options)
+    if control is not None:
+        control.require("quality")
+        control.require("measure")
+
+
 def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | None:
     """Levels on the negative-control slide, or None if none is given."""
+    control = _control(panel, options)
+    return None if control is None else evaluable_levels(control, panel)
+
+
+def _control(panel: Panel, options: PhenotypeOptions) -> Results | None:
     if options.control is None:
         return None
     anchored = [m for m in panel.markers if method_of(m, options) == "control"]
@@ -92,7 +112,7 @@ def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | No
             f"{options.control}: a control slide, but no marker is gated by it; set "
             "phenotype.method, or phenotype.methods of a marker, to control"
         )
-    return evaluable_levels(Results(Path(options.control)), panel)
+    return Results(Path(options.control))
 
 
 def evaluable_levels(results: Results, panel: Panel) -> pd.DataFrame:
