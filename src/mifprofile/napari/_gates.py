@@ -105,12 +105,6 @@ class GateEditor:
         """Row of ``gates.csv`` that the present phenotypes rest on."""
         return self._in_use[marker]
 
-    def is_by_hand(self, marker: str) -> bool:
-        """Whether the marker's gate is, or will be once saved, one set here."""
-        if marker in self._moved:
-            return self._moved[marker] is not None
-        return marker in self._by_hand
-
     def threshold(self, marker: str) -> float:
         """The gate as it stands; NaN if there is none."""
         moved = self._moved.get(marker)

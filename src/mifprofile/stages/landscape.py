@@ -16,8 +16,8 @@ from mifprofile.core.landscape import (
 from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
+from mifprofile.core.maps import at_grid
 from mifprofile.core.metrics import dictionary
-from mifprofile.core.quality import at_grid
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import read_csv, read_parquet, write_table

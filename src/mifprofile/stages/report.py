@@ -14,8 +14,9 @@ from dask.base import compute
 from mifprofile.core.conflicts import Combination
 from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import COLUMNS
+from mifprofile.core.maps import at_grid, places_on
 from mifprofile.core.phenotype import marker_levels
-from mifprofile.core.quality import EVALUABLE, at_grid
+from mifprofile.core.quality import EVALUABLE
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
@@ -237,10 +238,7 @@ def _regions(results: Results, shape: tuple[int, ...], um: float) -> NDArray[np.
     """Region map looked up at the centres of another grid's pixels."""
     labels = open_label_store(results.regions)[REGIONS]
     fine = labels.levels[0]
-    rows, cols = (
-        np.minimum(((np.arange(n) + 0.5) * um / labels.um).astype(int), size - 1)
-        for n, size in zip(shape, fine.shape, strict=True)
-    )
+    rows, cols = places_on(fine.shape, labels.um, shape, um)
     out = np.zeros(shape, np.uint8)
     # By bands of chunks: of a large slide, the whole map takes too much memory.
     step = fine.chunks[0]
