@@ -46,7 +46,7 @@ def phenotype(job: Job) -> dict[str, Any]:
     gates = make_gates(job, levels[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
-    calls = core.call_cells(levels, thresholds, job.panel, least)
+    calls = core.call_cells(levels, thresholds, job.panel, least, evaluable)
     calls = pd.concat([table["cell_id"], calls, flags], axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
