@@ -6,6 +6,7 @@ rule gates:
         quality=lambda wildcards: expand(
             result("quality.zarr"), sample=gated_together(wildcards)
         ),
+        control=control,
         samples=ancient(config["samples"]),
     output:
         gates=f"{RESULTS}/gates/{{group}}.csv",

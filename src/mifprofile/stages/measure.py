@@ -89,6 +89,7 @@ def measure(job: Job) -> dict[str, Any]:
     table.insert(table.columns.get_loc("eccentricity"), "perimeter_um", outline)
     contacts = contact_table(survey.edges, slide.um)
     if options.spill_over:
+        _tell_uncompensated(job)
         levels = {r.name: grounds[r.name].level for r in _on_membrane(readings)}
         table = compensate_spill_over(table, contacts, levels, options.spill_over_gamma)
     write_table(table, job.results.measurements)
@@ -213,6 +214,15 @@ def _planes(scene: _Scene, block: Block) -> NDArray[Any]:
     """The channels over a block with its halo, corrected, (c, h, w)."""
     channels = list(scene.channels.values())
     return read_corrected(scene.slide, channels, block.outer_slices, scene.correction)
+
+
+def _tell_uncompensated(job: Job) -> None:
+    for name, marker in job.panel.markers.items():
+        if marker.measure == "membrane" and marker.statistic != "mean":
+            job.say(
+                f"  warn: {name} is read as membrane {marker.statistic}, which "
+                "measure.spill_over does not change: it compensates means"
+            )
 
 
 def _on_membrane(readings: list[Reading]) -> list[Reading]:
