@@ -159,3 +159,22 @@ def test_synth_writes_slide_labels_and_truth(call, tmp_path):
     assert code == 0
     assert len(out.splitlines()) == 3
     assert all((tmp_path / line.split("/")[-1]).exists() for line in out.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--exclusions", "--gates", "--nuclei", "--cells"])
+def test_a_file_that_is_not_there_is_named(fails, tmp_path, panel_path, option):
+    slide = write_slide(tmp_path / "slide.ome.tif", **SIZE)
+    missing = tmp_path / "none.file"
+    words = ("run", slide, "--panel", panel_path, "-o", tmp_path / "out", "-q")
+    assert f"{missing}: no such" in fails(*words, option, missing)
+
+
+def test_a_slide_of_one_row_has_a_report(call, tmp_path, panel_path):
+    names = ["DAPI", "CD8", "FOXP3", "PDL1", "HER2", "CK"]
+    metadata = {"axes": "CYX", "Channel": {"Name": names}, **SIZE}
+    slide = tmp_path / "row.ome.tif"
+    tifffile.imwrite(slide, np.full((6, 1, 90), 9, np.uint16), metadata=metadata)
+    out = tmp_path / "out"
+    code, _, err = call("run", slide, "--panel", panel_path, "-o", out, "-q")
+    assert code == 0, err
+    assert (out / "report.html").is_file()

@@ -34,8 +34,8 @@ def phenotypes_of(given: pd.Series, panel: Panel) -> pd.Series:
     Parameters
     ----------
     given : pandas.Series
-        Text; what is empty, or called other or negative, is ``"other"``; our own
-        ``"uncertain"`` stays.
+        Text; what is empty, or called other or negative, is ``"other"``, and
+        ``"uncertain"`` stays so.
     panel : Panel
 
     Returns
@@ -115,7 +115,9 @@ def implied_positive(phenotypes: pd.Series, panel: Panel) -> pd.DataFrame:
 def _phenotype(name: str, panel: Panel) -> str | None:
     if folded(name) in NONE:
         return OTHER
-    for mine in (*panel.rules, UNCERTAIN):
+    if folded(name) == UNCERTAIN:
+        return UNCERTAIN
+    for mine in panel.rules:
         if folded(mine) == folded(name):
             return mine
     signs = _signs(name)

@@ -44,7 +44,9 @@ def landscape(job: Job) -> dict[str, Any]:
     step = max(round(options.mask_um / slide.um), 1)
     um = step * slide.um
     labels = open_label_store(results.labels)["cells"].levels[0]
-    coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
+    # A slide may be lower than the step: its last row then stands for the middle one.
+    top, left = (min(step // 2, size - 1) for size in labels.shape)
+    coarse = np.asarray(labels[top::step, left::step])
     tissue = at_grid(*read_tissue(results), coarse.shape, um)
     excluded = tissue & ~at_grid(*read_evaluable(results), coarse.shape, um)
     tumour_cells = _only_tumour(coarse, cells, job.panel)

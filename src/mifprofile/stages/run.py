@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mifprofile.errors import UsageError
+from mifprofile.errors import MissingError, UsageError
 from mifprofile.io.atomic import storage_errors
 from mifprofile.io.results import Results, slide_identity
 from mifprofile.io.store import Scratch
@@ -49,6 +49,9 @@ WITHOUT_EFFECT = {"block_px"}
 
 def run_all(job: Job, *, force: bool = False) -> None:
     """Run every stage on one slide; finished ones that still hold are kept."""
+    # A file that only a late stage reads is missed now, not after hours.
+    for stage in STAGES:
+        _refuse_missing(job, stage)
     for stage in STAGES:
         run_stage(job, stage, force=force)
 
@@ -59,6 +62,7 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
         _refuse_other_slide(job)
     for before in UPSTREAM[stage]:
         job.results.require(before)
+    _refuse_missing(job, stage)
     fingerprint = fingerprint_of(job, stage)
     if not force and _holds(job, stage, fingerprint):
         job.say(f"{stage}: up to date")
@@ -145,6 +149,12 @@ def _of_control(folder: str | None) -> dict[str, Path]:
         "control_quality": control.record_path("quality"),
     }
     return {name: path for name, path in files.items() if path.is_file()}
+
+
+def _refuse_missing(job: Job, stage: Stage) -> None:
+    for name, path in _inputs(job, stage):
+        if not path.exists():
+            raise MissingError(f"{path}: no such file, given as {name}")
 
 
 def _file(name: str | None) -> Path | None:
