@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import tifffile
-from sklearn.metrics import f1_score
 
-from mifprofile.io.config import override_options, read_panel
+from benchmarks.true_cells import demo_panel, f1
+from mifprofile.io.config import override_options
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import Options
-from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.correct import fit_correction
 from mifprofile.testing import DEMO_MARKERS, SynthOptions
@@ -184,15 +183,13 @@ def _f1(job: Job, correct: dict[str, Any], truth: pd.DataFrame) -> dict[str, flo
     called = called.reindex(np.arange(1, len(truth) + 1))
     columns = {marker: f"{marker}_positive" for marker in DEMO_MARKERS}
     return {
-        marker: float(f1_score(truth[name], called[name].fillna(False).astype(bool)))
+        marker: f1(truth[name], called[name].fillna(False).astype(bool))
         for marker, name in columns.items()
     }
 
 
 def _job(folder: Path, slide: Path) -> Job:
-    with demo_panel_path() as path:
-        panel = read_panel(path)
-    return Job(Results(folder / "results"), panel, slide=slide, quiet=True)
+    return Job(Results(folder / "results"), demo_panel(), slide=slide, quiet=True)
 
 
 def _with(job: Job, correct: dict[str, Any]) -> Job:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.true_cells import demo_panel
 from mifprofile.core.quality import CAUSES
-from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
-from mifprofile.panels import demo_panel_path
 from mifprofile.stages.job import Job
 from mifprofile.stages.quality import read_exclusion_masks, read_tissue
 from mifprofile.stages.run import run_stage
@@ -93,9 +92,8 @@ def _slide(seed: int, **faults: int) -> SynthOptions:
 
 def _found(options: SynthOptions, folder: Path) -> tuple[Mask, dict[str, Mask]]:
     slide = write_synthetic_slide(folder / "slide.ome.tiff", options).slide
-    with demo_panel_path() as panel:
-        results = Results(folder / "results")
-        job = Job(results, read_panel(panel), slide=slide, quiet=True)
+    results = Results(folder / "results")
+    job = Job(results, demo_panel(), slide=slide, quiet=True)
     for stage in ("ingest", "quality"):
         run_stage(job, stage)
     masks, _ = read_exclusion_masks(results)

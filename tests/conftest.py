@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,31 @@ def finished(tmp_path_factory, synthetic, demo_panel):
     """The job of a finished run; tests must not change its folder."""
     results = Results(tmp_path_factory.mktemp("finished") / "sample")
     job = Job(results, demo_panel, slide=synthetic.slide, quiet=True)
+    run_all(job)
+    return job
+
+
+@pytest.fixture(scope="session")
+def draw_square():
+    """Write a square, in px of the slide, as an area to exclude."""
+
+    def draw(path, low, high):
+        ring = [[low, low], [high, low], [high, high], [low, high], [low, low]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        dust = {"type": "Feature", "geometry": geometry, "properties": {"name": "dust"}}
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": [dust]}))
+        return path
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def partly_excluded(finished, tmp_path_factory, draw_square):
+    """The job of a finished run of which a square of 0.2 mm is excluded."""
+    root = tmp_path_factory.mktemp("partly")
+    shutil.copytree(finished.results.folder, root / "sample", symlinks=True)
+    drawn = draw_square(root / "drawn.geojson", 0, 400)
+    job = replace(finished, results=Results(root / "sample"), exclusions=drawn)
     run_all(job)
     return job
 

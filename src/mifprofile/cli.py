@@ -1,4 +1,4 @@
-"""Command line: one command per stage, plus run, demo, check and synth."""
+"""Command line: one command per stage, plus run, demo, check, synth and gates."""
 
 from __future__ import annotations
 

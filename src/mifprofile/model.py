@@ -288,6 +288,11 @@ class Panel(_Frozen):
         return tuple(p.name for p in found if phenotype in (p.name, *p.parents))
 
     @property
+    def tumour_phenotypes(self) -> tuple[str, ...]:
+        """The tumour phenotype and all its subsets, none if the panel names none."""
+        return () if self.tumour is None else self.within(self.tumour)
+
+    @property
     def overlaps(self) -> tuple[tuple[str, str], ...]:
         """Pairs of phenotypes that one cell may fit; the first of a pair wins.
 

@@ -145,6 +145,24 @@ def test_a_panel_without_foxp3_cannot_compute_the_ratio(regions):
     assert (row.status, row.reason) == ("NOT_COMPUTABLE", "the panel has no FOXP3")
 
 
+def test_a_panel_may_spell_cd8_and_foxp3_otherwise(regions):
+    other = {"CD8": "CD8a", "FOXP3": "FoxP3"}
+    markers = {other.get(k, k): v for k, v in PANEL.markers.items()}
+    phenotypes = {"tumour": "CK+/CD8a-", "CTL": "CD8a+/CK-", "Treg": "FoxP3+/CD8a-"}
+    panel = panel_with(markers=markers, phenotypes=phenotypes)
+    cells = cells_of({("stroma", "CTL"): 30, ("stroma", "Treg"): 10})
+    asked = "s1", cells, regions, 10.0, panel, OPTIONS
+    row = value(landscape(*asked), "ratio", "stroma", "CD8+", "FOXP3+")
+    assert (row.value, row.status) == (3.0, "OK")
+    row = value(
+        landscape(*asked, frozenset({"CD8a"})), "ratio", "stroma", "CD8+", "FOXP3+"
+    )
+    assert (row.status, row.reason) == (
+        "APPROX",
+        "no positive population of CD8a was found",
+    )
+
+
 def test_an_empty_slide_has_states_instead_of_numbers():
     empty = np.zeros((10, 10), np.uint8)
     table = landscape("s", cells_of({}), empty, 10.0, PANEL, OPTIONS)

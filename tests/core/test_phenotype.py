@@ -193,3 +193,15 @@ def test_a_subsets_cells_fit_every_rule_above(rows):
         mine = positive[names == population.name]
         for above in (population.name, *population.parents):
             assert matches(mine, T_CELLS.rules[above]).all()
+
+
+def test_excluded_cells_do_not_widen_the_negatives():
+    rng = np.random.default_rng(0)
+    levels = pd.DataFrame({"CD8": rng.lognormal(2, 0.2, 400), "CK": 1.0})
+    blurred = pd.DataFrame({"CD8": rng.lognormal(1, 2, 400), "CK": 1.0})
+    both = pd.concat([levels, blurred], ignore_index=True)
+    evaluable = pd.Series(both.index < 400)
+    asked = {"CD8": 12.0}, PANEL, 0.6
+    alone = call_cells(levels, *asked)
+    assert len(call_cells(both, *asked, evaluable)) == 800
+    pd.testing.assert_frame_equal(call_cells(both, *asked, evaluable).head(400), alone)

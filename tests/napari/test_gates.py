@@ -28,14 +28,33 @@ def test_it_starts_from_the_gates_in_use(editor, finished):
 
 def test_cells_above_a_moved_gate(editor, finished):
     levels = pd.read_parquet(finished.results.cells).set_index("cell_id")
+    levels = levels[levels["qc_evaluable"]]
     cut = levels["CD8_membrane_mean"].quantile(0.9)
     editor.move("CD8", cut)
     above = levels.index[levels["CD8_membrane_mean"] > cut]
     np.testing.assert_array_equal(np.flatnonzero(editor.shown_values("CD8")), above)
     percent = 100 * len(above) / len(levels)
-    assert f"CD8+: {len(above):,} of {len(levels):,} cells ({percent:.1f} %)" in (
+    assert editor.describe("CD8").startswith(
+        f"CD8+: {len(above):,} of {len(levels):,} evaluable cells ({percent:.1f} %)"
+    )
+
+
+def test_excluded_cells_are_not_counted(partly_excluded):
+    results = partly_excluded.results
+    editor = GateEditor(results.folder)
+    cells = pd.read_parquet(results.cells)
+    kept = cells[cells["qc_evaluable"]]
+    assert 0 < len(kept) < len(cells)
+    cut = kept["CD8_membrane_mean"].quantile(0.9)
+    editor.move("CD8", cut)
+    above = kept.loc[kept["CD8_membrane_mean"] > cut, "cell_id"]
+    np.testing.assert_array_equal(np.flatnonzero(editor.shown_values("CD8")), above)
+    assert f"CD8+: {len(above):,} of {len(kept):,} evaluable cells" in (
         editor.describe("CD8")
     )
+    gates = pd.read_csv(results.gates).set_index("marker")
+    in_use = f"({gates.at['CD8', 'positive_pct']:.1f} %)"
+    assert editor.describe("CD8").endswith(in_use)
 
 
 def test_no_gate_means_no_cell(editor):

@@ -111,3 +111,13 @@ def test_many_uncertain_cells_are_a_warning(content, uncertain, warned):
     texts = [finding.text for finding in find(replace(content, records=records))]
     expected = f"{uncertain} % of the cells lie too near a gate to be named."
     assert (expected in texts) == warned
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [({"other": 9}, "Every cell is excluded."), ({"other": 0}, "No cell was found.")],
+)
+def test_no_cell_and_no_evaluable_cell_are_told_apart(content, counts, says):
+    records = {"phenotype": {"facts": {"cells": counts}}}
+    empty = replace(content, levels=content.levels.iloc[:0], records=records)
+    assert says in [finding.text for finding in find(empty)]

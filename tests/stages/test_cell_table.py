@@ -111,3 +111,16 @@ def test_a_folder_with_a_slide_is_kept(tmp_path: Path, halo: Path) -> None:
     (tmp_path / "out" / "slide.zarr").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds the results of a slide"):
         landscape_of_table(job_in(tmp_path, 0.5), halo, None)
+
+
+def test_our_own_table_gives_the_same_counts(finished: Job, tmp_path: Path) -> None:
+    job = Job(Results(tmp_path / "out"), finished.panel, quiet=True)
+    cells = pd.read_parquet(finished.results.cells)
+    doubtful = cells["phenotype_confidence"] < 0.7
+    assert doubtful.any()
+    cells["phenotype"] = cells["phenotype"].astype(str).mask(doubtful, "uncertain")
+    cells.to_parquet(tmp_path / "cells.parquet")
+    landscape_of_table(job, tmp_path / "cells.parquet", None)
+    counted = cells[cells["region"].isin(["tumour", "stroma", "outside"])]
+    for name, count in counted["phenotype"].value_counts().items():
+        assert value(tmp_path, "count", "tissue", str(name))["value"] == count

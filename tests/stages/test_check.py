@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from mifprofile.errors import FormatError, MissingError, UsageError
+from mifprofile.errors import FormatError, MifprofileError, MissingError, UsageError
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages.check import check_config, check_slide
@@ -176,4 +176,22 @@ def test_a_correction_that_cannot_be_made_is_found(config: Path):
     text = "measure: {correct: {autofluorescence: AF}}\n"
     config.write_text(config.read_text() + text)
     with pytest.raises(UsageError, match=r"A: .*no channel 'AF'"):
+        check_config(config)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("phenotype: {methods: {CD9: otsu}}", r"A: .*'CD9' .*did you mean 'CD8'"),
+        ("phenotype: {negatives: {CD8: CK+, CK: CD8+}}", "A: .*rest on each other"),
+        ("phenotype: {method: control, control: absent}", r"A: absent/.*missing"),
+        ("measure: {pixel_thresholds: {HER3: 9}}", r"A: .*did you mean 'HER2'"),
+        ("gates: {scope: patient, lock_to: week1}", r"no sample at timepoint 'week1'"),
+    ],
+)
+def test_gates_that_cannot_be_found_are_told_before(
+    config: Path, options: str, says: str
+):
+    config.write_text(f"{config.read_text()}{options}\n")
+    with pytest.raises(MifprofileError, match=says):
         check_config(config)

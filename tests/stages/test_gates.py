@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mifprofile.core.gates import GATE_FIGURES
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.io.config import override_options
 from mifprofile.io.results import Results
@@ -28,6 +29,8 @@ def biopsies(tmp_path_factory, finished, panel_path):
     bright = [name for name in table if name.endswith("_mean")]
     for name, stain in (("before", 1.0), ("after", 1.0), ("other", 2.0)):
         results = Results(root / name)
+        shutil.copytree(finished.results.quality, results.quality)
+        shutil.copy(finished.results.quality_figures, results.quality_figures)
         write_table(
             table.assign(**{c: table[c] * stain for c in bright}), results.measurements
         )
@@ -58,6 +61,30 @@ def test_locked_gates_reach_the_phenotypes(biopsies, tmp_path, finished):
     assert set(used["method"]) == {"locked"}
     assert used["drift"].isna().all()
     np.testing.assert_allclose(used["threshold"], locked["threshold"])
+
+
+def test_excluded_cells_have_no_part_in_gates(partly_excluded, tmp_path, panel_path):
+    folder = partly_excluded.results.folder
+    given = GatesJob((folder,), tmp_path / "gates.csv", panel=panel_path)
+    used = pd.read_csv(folder / "gates.csv").set_index("marker")
+    found = gates(given).set_index("marker")
+    for name in ("threshold", *GATE_FIGURES):
+        np.testing.assert_allclose(found[name], used[name], rtol=1e-6)
+
+
+def test_excluded_cells_of_a_control_slide_anchor_nothing(
+    partly_excluded, finished, tmp_path
+):
+    copy = tmp_path / "S1"
+    shutil.copytree(finished.results.folder, copy, symlinks=True)
+    control = partly_excluded.results
+    given = {"control": str(control.folder), "methods": {"CD8": "control"}}
+    options = override_options(finished.options, {"phenotype": given}, "test")
+    run_stage(replace(finished, results=Results(copy), options=options), "phenotype")
+    gate = pd.read_csv(copy / "gates.csv").set_index("marker").loc["CD8"]
+    cells = pd.read_parquet(control.cells)
+    levels = cells.loc[cells["qc_evaluable"], "CD8_membrane_mean"]
+    assert gate["threshold"] == pytest.approx(np.percentile(levels, 99))
 
 
 def test_a_locked_gate_that_no_longer_fits_is_named(
@@ -104,7 +131,8 @@ def test_a_control_slide_anchors_a_gate(biopsies, finished, tmp_path):
     options = override_options(finished.options, {"phenotype": given}, "test")
     run_stage(replace(finished, results=Results(copy), options=options), "phenotype")
     gate = pd.read_csv(copy / "gates.csv").set_index("marker").loc["CD8"]
-    levels = read_parquet(finished.results.measurements)["CD8_membrane_mean"]
+    cells = read_parquet(finished.results.cells)
+    levels = cells.loc[cells["qc_evaluable"], "CD8_membrane_mean"]
     assert gate["threshold"] == pytest.approx(np.percentile(levels, 99))
     assert gate["method"] == "control"
     given["methods"] = {}

@@ -100,3 +100,11 @@ def test_a_slide_without_cells(segmented):
     assert "HER2_membrane_completeness" in table
     assert pd.read_parquet(segmented.results.contacts).empty
     assert facts(segmented)["pixel_thresholds"]["CD8"] is None
+
+
+def test_what_compensation_leaves_as_it_is_is_said(segmented, capsys):
+    content = segmented.panel.model_dump()
+    content["markers"]["HER2"]["statistic"] = "p95"
+    panel = Panel.model_validate(content)
+    measured(replace(segmented, panel=panel, quiet=False), spill_over=True)
+    assert "HER2 is read as membrane p95, which" in capsys.readouterr().err

@@ -1,21 +1,11 @@
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from mifprofile.io.results import Results
 from mifprofile.io.store import open_label_store
 from mifprofile.model import Panel
 from mifprofile.stages import run_all
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    folder = tmp_path / "sample"
-    shutil.copytree(finished.results.folder, folder, symlinks=True)
-    return replace(finished, results=Results(folder))
 
 
 def touching(labels):

@@ -1,5 +1,3 @@
-import json
-import shutil
 from dataclasses import replace
 
 import dask.array as da
@@ -9,7 +7,6 @@ import pytest
 
 from benchmarks.quality import FAULTS, PLANTED, excluded_share, overlaps
 from mifprofile.core.quality import CAUSES, figure_table
-from mifprofile.io.results import Results
 from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
 from mifprofile.options import STAGES, QualityOptions
 from mifprofile.stages import run_all
@@ -40,22 +37,6 @@ def survey(pixels, block_px=1024):
     grid = Grid(slide, tissue, um, block_px)
     with open_workers(1, None) as workers:
         return tissue, *survey_slide(grid, plane, PANEL, options, (), workers)
-
-
-def square(path, low, high):
-    ring = [[low, low], [high, low], [high, high], [low, high], [low, low]]
-    geometry = {"type": "Polygon", "coordinates": [ring]}
-    feature = {"type": "Feature", "geometry": geometry, "properties": {"name": "dust"}}
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    return path
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    """A finished result folder that a test may change."""
-    folder = tmp_path / "sample"
-    shutil.copytree(finished.results.folder, folder, symlinks=True)
-    return replace(finished, results=Results(folder))
 
 
 def test_planted_faults_are_found_where_they_are(tmp_path):
@@ -99,9 +80,11 @@ def test_odd_slides_give_figures_or_reasons(pixels):
     assert all(bool(f.reason) == bool(np.isnan(f.value)) for f in figures)
 
 
-def test_drawn_areas_leave_cells_and_labels_but_not_the_counts(copy, tmp_path):
+def test_drawn_areas_leave_cells_and_labels_but_not_the_counts(
+    copy, tmp_path, draw_square
+):
     before = {s: copy.results.record_path(s).stat().st_mtime_ns for s in STAGES}
-    drawn = replace(copy, exclusions=square(tmp_path / "drawn.geojson", 0, 400))
+    drawn = replace(copy, exclusions=draw_square(tmp_path / "drawn.geojson", 0, 400))
     cells = len(pd.read_parquet(copy.results.cells))
     run_all(drawn)
     changed = {
@@ -127,8 +110,10 @@ def test_drawn_areas_leave_cells_and_labels_but_not_the_counts(copy, tmp_path):
     assert facts["drawn"] == ["dust"]
 
 
-def test_a_slide_that_is_all_excluded_has_rows_with_a_status(copy, tmp_path):
-    run_all(replace(copy, exclusions=square(tmp_path / "all.geojson", -9, 99_999)))
+def test_a_slide_that_is_all_excluded_has_rows_with_a_status(
+    copy, tmp_path, draw_square
+):
+    run_all(replace(copy, exclusions=draw_square(tmp_path / "all.geojson", -9, 99_999)))
     verdict = copy.results.read_record("quality")["facts"]["verdict"]
     assert verdict["word"] == "fail"
     landscape = pd.read_csv(copy.results.landscape)

@@ -64,7 +64,8 @@ def _write(results, regions, labels, cells, panel):
 
 def _cells(rows):
     columns = ["cell_id", "x_um", "y_um", "CD8_membrane_mean", "phenotype", "region"]
-    return pd.DataFrame(rows, columns=columns)
+    cells = pd.DataFrame(rows, columns=columns)
+    return cells.assign(qc_evaluable=cells["region"] != "excluded")
 
 
 @pytest.fixture
@@ -131,6 +132,17 @@ def test_a_gallery_at_the_edge_of_the_slide(job):
     (stamp,) = gather(job).galleries[0].stamps["borderline"]
     assert stamp.planes.shape == (2, 48, 48)
     assert stamp.cell.shape == (48, 48)
+
+
+def test_excluded_cells_are_not_shown_as_what_a_gate_does(job):
+    cells = _cells([(1, 125.0, 25.0, 50.0, "other", "excluded")])
+    write_table(cells, job.results.cells)
+    gates = pd.read_csv(job.results.gates).assign(threshold=40.0)
+    write_table(gates, job.results.gates)
+    content = gather(job)
+    assert content.levels.empty
+    assert content.galleries == ()
+    assert len(content.overview.phenotypes) == 1
 
 
 def test_text_that_looks_like_a_missing_number_stays_text(job):

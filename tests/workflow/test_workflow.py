@@ -125,6 +125,16 @@ def test_samples_that_share_a_gate_wait_for_each_other(
         assert len(used) == len(SAMPLES)
 
 
+def test_files_that_options_name_are_inputs(batch: Batch):
+    (batch.folder / "mixing.csv").write_text("")
+    batch.edit("config/config.yaml", "unmixing: null", "unmixing: mixing.csv")
+    batch.edit("config/config.yaml", "control: null", "control: results/A")
+    inputs = re.findall("^    input: (.+)$", batch.snakemake("-n"), re.M)
+    assert sum(", mixing.csv" in line for line in inputs) == len(SAMPLES)
+    control = "results/A/measurements.parquet, results/A/quality.zarr"
+    assert sum(control in line for line in inputs) == len(SAMPLES)
+
+
 def test_another_scope_runs_nothing_before_phenotype(finished_batch: Batch):
     finished_batch.edit("config/config.yaml", "scope: slide", "scope: patient")
     assert finished_batch.planned() == from_stage("phenotype")

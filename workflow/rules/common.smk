@@ -74,6 +74,19 @@ def exclusions(wildcards, input):
     return f"--exclusions {quote(input.drawn)}" if input.drawn else ""
 
 
+def correction_files(wildcards):
+    """Files that corrections read, where the config names any."""
+    correct = config.get("measure", {}).get("correct", {})
+    return [correct[k] for k in ("unmixing", "flat_field_file") if correct.get(k)]
+
+
+def control(wildcards):
+    """What is read of the negative-control slide, if there is one."""
+    folder = config.get("phenotype", {}).get("control")
+    names = ("measurements.parquet", "quality.zarr")
+    return [f"{folder}/{name}" for name in names] if folder else []
+
+
 def panel(wildcards):
     """Panel of a sample."""
     return SAMPLES.at[wildcards.sample, "panel"]

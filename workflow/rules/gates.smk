@@ -3,6 +3,10 @@ rule gates:
         measurements=lambda wildcards: expand(
             result("measurements.parquet"), sample=gated_together(wildcards)
         ),
+        quality=lambda wildcards: expand(
+            result("quality.zarr"), sample=gated_together(wildcards)
+        ),
+        control=control,
         samples=ancient(config["samples"]),
     output:
         gates=f"{RESULTS}/gates/{{group}}.csv",

@@ -2,6 +2,7 @@ rule measure:
     input:
         slide=result("slide.zarr"),
         labels=result("labels.zarr"),
+        correct=correction_files,
         panel=ancient(panel),
     output:
         measurements=result("measurements.parquet"),

@@ -4,6 +4,7 @@ rule phenotype:
         quality=result("quality.zarr"),
         contacts=result("contacts.parquet"),
         gates=shared_gates,
+        control=control,
         panel=ancient(panel),
     output:
         phenotypes=result("phenotypes.parquet"),

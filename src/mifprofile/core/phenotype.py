@@ -59,6 +59,7 @@ def call_cells(
     thresholds: Mapping[str, float],
     panel: Panel,
     min_confidence: float,
+    evaluable: pd.Series | None = None,
 ) -> pd.DataFrame:
     """All that is said of each cell: positivity, phenotype, confidence, conflict.
 
@@ -71,6 +72,8 @@ def call_cells(
     panel : Panel
     min_confidence : float
         A cell that is less sure is ``"uncertain"``; 0.5 names every cell.
+    evaluable : pandas.Series of bool, optional
+        Cells that show how far the negatives spread; by default all.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def call_cells(
     """
     positive = call_positive(levels, thresholds)
     best = call_phenotypes(positive, panel)
-    sure = marker_confidence(levels, thresholds)
+    sure = marker_confidence(levels, thresholds, evaluable)
     of_phenotype, of_lineage = confidence(sure, positive, panel)
     return pd.concat(
         [
@@ -130,17 +133,23 @@ def matches(positive: pd.DataFrame, rule: Rule) -> pd.Series:
 
 
 def marker_confidence(
-    levels: pd.DataFrame, thresholds: Mapping[str, float]
+    levels: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    evaluable: pd.Series | None = None,
 ) -> pd.DataFrame:
     """How sure each cell's call for each marker is, 0.5 to 1.
 
     The distance |log(1 + level) - log(1 + threshold)| over the robust standard
-    deviation (1.4826 MAD) of the negative cells, read as a normal probability. Without
-    a gate a cell is surely negative: no positive population was found. Without a level
-    nothing is known, which is 0.5.
+    deviation (1.4826 MAD) of the evaluable negative cells, read as a normal
+    probability. Without a gate a cell is surely negative: no positive population was
+    found. Without a level nothing is known, which is 0.5.
     """
+    judged = levels if evaluable is None else levels[evaluable]
     return pd.DataFrame(
-        {m: _certainty(levels[m], thresholds.get(m, np.nan)) for m in levels},
+        {
+            m: _certainty(levels[m], thresholds.get(m, np.nan), judged[m])
+            for m in levels
+        },
         index=levels.index,
     )
 
@@ -181,13 +190,19 @@ def confidence(
     return of_phenotype, of_lineage
 
 
-def _certainty(levels: pd.Series, threshold: float) -> NDArray[np.float64]:
+def _certainty(
+    levels: pd.Series, threshold: float, judged: pd.Series
+) -> NDArray[np.float64]:
     if not np.isfinite(threshold):
         return np.ones(len(levels))
-    logs = np.log1p(np.maximum(levels.to_numpy(float), 0.0))
     cut = np.log1p(threshold)
-    below = logs[logs <= cut]
+    below = _logs(judged[judged <= threshold])
     spread = (
         1.4826 * float(np.median(np.abs(below - np.median(below)))) if below.size else 0
     )
-    return np.nan_to_num(ndtr(np.abs(logs - cut) / max(spread, 1e-6)), nan=0.5)
+    away = np.abs(_logs(levels) - cut)
+    return np.nan_to_num(ndtr(away / max(spread, 1e-6)), nan=0.5)
+
+
+def _logs(levels: pd.Series) -> NDArray[np.float64]:
+    return np.log1p(np.maximum(levels.to_numpy(float), 0.0))

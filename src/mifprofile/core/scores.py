@@ -26,7 +26,6 @@ ImmuneClass = Literal["desert", "excluded", "inflamed"]
 IMMUNE_CLASSES: tuple[ImmuneClass, ...] = get_args(ImmuneClass)
 
 MAX_CPS = 100.0
-MAX_H_SCORE = 300.0
 TPS_CUTS = (1.0,)
 CPS_CUTS = (1.0, 10.0)
 IC_CUTS = (1.0, 5.0, 10.0)

@@ -35,11 +35,14 @@ COLUMNS = (
     "author",
     "time",
 )
+EVALUABLE = "qc_evaluable"
 AFTER_GATES = STAGES[STAGES.index("phenotype") :]
 
 
 class GateEditor:
     """The gates of a finished result folder, as they are and as they are moved.
+
+    Cells in excluded areas are left out: gates do not rest on them.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ class GateEditor:
         results, panel = self._job.results, self._job.panel
         columns = ["cell_id", *panel.level_columns.values()]
         table = read_parquet(results.measurements, columns)
+        calls = read_parquet(results.phenotypes, ["cell_id", EVALUABLE])
+        table = table.merge(calls, on="cell_id").query(EVALUABLE)
         self.cell_ids: NDArray[np.uint32] = table["cell_id"].to_numpy(np.uint32)
         self._levels = marker_levels(table, panel)
         self.reload()
@@ -93,18 +98,12 @@ class GateEditor:
         return self._job.panel.markers[marker].channel
 
     def levels(self, marker: str) -> NDArray[np.float64]:
-        """Level of every cell, in the compartment that the panel names."""
+        """Level of every evaluable cell, as the panel reads the marker."""
         return self._levels[marker].to_numpy(float)
 
     def in_use(self, marker: str) -> dict[str, Any]:
         """Row of ``gates.csv`` that the present phenotypes rest on."""
         return self._in_use[marker]
-
-    def is_by_hand(self, marker: str) -> bool:
-        """Whether the marker's gate is, or will be once saved, one set here."""
-        if marker in self._moved:
-            return self._moved[marker] is not None
-        return marker in self._by_hand
 
     def threshold(self, marker: str) -> float:
         """The gate as it stands; NaN if there is none."""
@@ -191,7 +190,7 @@ class GateEditor:
 
 def _share(above: NDArray[np.bool_]) -> str:
     percent = 100 * float(above.mean()) if above.size else 0.0
-    return f"{int(above.sum()):,} of {above.size:,} cells ({percent:.1f} %)"
+    return f"{int(above.sum()):,} of {above.size:,} evaluable cells ({percent:.1f} %)"
 
 
 def _rows(table: pd.DataFrame) -> dict[str, dict[str, Any]]:

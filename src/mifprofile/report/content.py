@@ -85,7 +85,7 @@ class ReportContent:
     size_um : tuple of float
         (width, height) of the slide.
     levels : pandas.DataFrame
-        A column per marker, a row per cell, in the compartment the panel reads.
+        A column per marker, a row per evaluable cell, as the panel reads the marker.
     gates : pandas.DataFrame
         The columns of ``gates.csv``.
     impossible : pandas.DataFrame

@@ -107,9 +107,11 @@ def _about_quality(content: ReportContent) -> Iterator[Finding]:
 
 
 def _about_cells(content: ReportContent) -> Iterator[Finding]:
-    if content.levels.empty:
-        yield Finding("fail", "No cell was found.")
     counts = content.fact("phenotype", "cells") or {}
+    if content.levels.empty:
+        none = "No cell was found."
+        text = "Every cell is excluded." if any(counts.values()) else none
+        yield Finding("fail", text)
     percent = 100 * counts.get(UNCERTAIN, 0) / max(sum(counts.values()), 1)
     if percent > MAX_UNCERTAIN_PERCENT:
         text = f"{number(percent)} % of the cells lie too near a gate to be named."

@@ -220,12 +220,13 @@ def _tile(content: ReportContent, tile: Tile, ranges: list[figures.Range]) -> _P
 def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
     """A gate with what it does to the cells."""
     name, threshold = str(gate["marker"]), float(gate["threshold"])
+    marker = content.panel.markers[name]
     levels = content.levels[name].to_numpy(float)
     positive = int((levels > threshold).sum())
     gated = bool(np.isfinite(threshold))
     return gate | {
-        "channel": content.panel.markers[name].channel,
-        "compartment": content.panel.markers[name].measure,
+        "channel": marker.channel,
+        "read": f"{marker.measure} {marker.statistic}",
         "gated": gated,
         "positive": positive if gated else None,
         "share": wording.percent(positive, len(levels) if gated else 0),

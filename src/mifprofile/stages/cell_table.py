@@ -24,6 +24,7 @@ from mifprofile.core.landscape import (
     region_of_cells,
     widen,
 )
+from mifprofile.core.maps import at_grid
 from mifprofile.core.metrics import dictionary
 from mifprofile.core.phenotype import call_cells, lineage_of
 from mifprofile.errors import UsageError
@@ -272,11 +273,7 @@ def _overview(
     shape = tuple(max(int(np.ceil(size / um)), 1) for size in reversed(size_um))
     regions = np.full(shape, OUTSIDE, np.uint8)
     if tissue.regions is not None:
-        places = [
-            np.minimum(((np.arange(n) + 0.5) * um / tissue.um).astype(int), size - 1)
-            for n, size in zip(shape, tissue.regions.shape, strict=True)
-        ]
-        regions = tissue.regions[np.ix_(*places)]
+        regions = at_grid(tissue.regions, tissue.um, shape, um)
     return Overview(
         nucleus=None,
         regions=regions,

@@ -25,6 +25,9 @@ from mifprofile.io.readers import open_slide
 from mifprofile.model import PLAUSIBLE_UM, nearest
 from mifprofile.options import Options, QualityOptions
 from mifprofile.stages.correct import check_correction
+from mifprofile.stages.gates import check_lock
+from mifprofile.stages.measure import check_thresholds, column_channels
+from mifprofile.stages.phenotype import check_gating
 from mifprofile.stages.quality import find_tissue
 
 if TYPE_CHECKING:
@@ -132,7 +135,8 @@ def check_config(path: Path) -> str:
         problem but the first.
     """
     options = read_options(path)
-    samples = read_samples(read_workflow_path(path, "samples"))
+    sheet = read_workflow_path(path, "samples")
+    samples = read_samples(sheet)
     read_workflow_path(path, "results")
     found = _Findings()
     model = options.segment
@@ -140,6 +144,7 @@ def check_config(path: Path) -> str:
         f"{path}: segment.model: ",
         lambda: load_segmenter(model.model, model.diameter_um),
     )
+    found.attempt("", lambda: check_lock(options.gates, samples, sheet))
     for sample in samples:
         _check_sample(sample, options, found)
     return found.text()
@@ -154,11 +159,16 @@ def _check_sample(sample: Sample, options: Options, found: _Findings) -> None:
     if sample.exclusions is not None:
         drawn = Path(sample.exclusions)
         found.attempt(where, lambda: read_exclusions(drawn))
+    if panel is not None:
+        found.attempt(where, lambda: check_gating(panel, options.phenotype))
     line = ""
     if slide is not None and panel is not None:
-        found.problems.extend(where + text for text in _missing_channels(slide, panel))
-        correct = options.measure.correct
-        found.attempt(where, lambda: check_correction(slide, panel, correct))
+        measure, missing = options.measure, _missing_channels(slide, panel)
+        found.problems.extend(where + text for text in missing)
+        found.attempt(where, lambda: check_correction(slide, panel, measure.correct))
+        if not missing:
+            there = column_channels(slide, panel)
+            found.attempt(where, lambda: check_thresholds(there, panel, measure))
         line = f", {slide.file_format}, {_size(slide)}, panel {panel.name}"
     count = len(found.problems) - before
     verdict = f"{count} problem{'s' if count > 1 else ''}" if count else "ok"

@@ -1,4 +1,4 @@
-"""``measurements.parquet`` of several samples → one ``gates.csv`` for all of them."""
+"""Evaluable cells of several samples → one ``gates.csv`` for all of them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mifprofile.core.gate_layouts import to_layout
-from mifprofile.core.phenotype import marker_levels
 from mifprofile.core.shared_gates import shared_gates, with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.config import read_panel, read_samples
 from mifprofile.io.results import Results
-from mifprofile.io.tables import read_gates, read_parquet, write_table
+from mifprofile.io.tables import read_gates, write_table
 from mifprofile.model import nearest
 from mifprofile.options import Options
-from mifprofile.stages.phenotype import control_levels
+from mifprofile.stages.phenotype import control_levels, evaluable_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mifprofile.core.gate_layouts import Layout
     from mifprofile.model import Panel, Sample
+    from mifprofile.options import GatesOptions
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class GatesJob:
     Attributes
     ----------
     folders : tuple of Path
-        Result folders in which the stage ``measure`` has run.
+        Result folders in which the stages up to ``measure`` have run.
     out : Path
         The table to write.
     options : Options
@@ -71,7 +71,7 @@ def gates(job: GatesJob) -> pd.DataFrame:
     for path in dict.fromkeys(panels.values()):
         mine = {name: r for name, r in results.items() if panels[name] == path}
         panel = read_panel(path)
-        here = {name: _levels(r, panel) for name, r in mine.items()}
+        here = {name: evaluable_levels(r, panel) for name, r in mine.items()}
         parts.append(_gates_of(job, mine, here, sheet, panel))
         levels |= here
     table = pd.concat(parts, ignore_index=True)
@@ -109,10 +109,6 @@ def _gates_of(
     return with_figures(table, levels)
 
 
-def _levels(results: Results, panel: Panel) -> pd.DataFrame:
-    return marker_levels(read_parquet(results.measurements), panel)
-
-
 def _sheet(job: GatesJob, names: list[str]) -> dict[str, Sample]:
     """Rows of the sample sheet for the given samples, by name."""
     scope, lock_to = job.options.gates.scope, job.options.gates.lock_to
@@ -125,13 +121,18 @@ def _sheet(job: GatesJob, names: list[str]) -> dict[str, Sample]:
     for name in names:
         if name not in sheet:
             raise UsageError(f"{job.samples}: no sample {name!r}{nearest(name, sheet)}")
-    known = dict.fromkeys(sample.timepoint for sample in sheet.values())
-    if lock_to is not None and lock_to not in known:
-        raise UsageError(
-            f"{job.samples}: no sample at timepoint {lock_to!r}"
-            f"{nearest(lock_to, known)}"
-        )
+    check_lock(job.options.gates, sheet.values(), job.samples)
     return {name: sheet[name] for name in names}
+
+
+def check_lock(options: GatesOptions, samples: Iterable[Sample], sheet: Path) -> None:
+    """Raise UsageError if gates are locked to a timepoint that is not there."""
+    known = dict.fromkeys(sample.timepoint for sample in samples)
+    if options.lock_to is not None and options.lock_to not in known:
+        raise UsageError(
+            f"{sheet}: no sample at timepoint {options.lock_to!r}"
+            f"{nearest(options.lock_to, known)}"
+        )
 
 
 def _panels(

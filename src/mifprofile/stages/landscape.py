@@ -16,8 +16,8 @@ from mifprofile.core.landscape import (
 from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
+from mifprofile.core.maps import at_grid
 from mifprofile.core.metrics import dictionary
-from mifprofile.core.quality import at_grid
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import read_csv, read_parquet, write_table
@@ -86,7 +86,7 @@ def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
 def _only_tumour(
     labels: NDArray[np.uint32], cells: pd.DataFrame, panel: Panel
 ) -> NDArray[np.uint32]:
-    names = () if panel.tumour is None else panel.within(panel.tumour)
     # An uncertain cell makes no hole in its nest.
-    wanted = cells.loc[cells["phenotype_best"].isin(names), "cell_id"].to_numpy()
+    mine = cells["phenotype_best"].isin(panel.tumour_phenotypes)
+    wanted = cells.loc[mine, "cell_id"].to_numpy()
     return np.where(np.isin(labels, wanted), labels, 0)

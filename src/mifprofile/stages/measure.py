@@ -32,7 +32,7 @@ from mifprofile.model import nearest
 from mifprofile.stages.correct import fit_correction, read_corrected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import zarr
     from numpy.typing import NDArray
@@ -78,6 +78,7 @@ def measure(job: Job) -> dict[str, Any]:
     labels = open_label_store(job.results.labels)
     nuclei, cells = (labels[name].levels[0] for name in ("nuclei", "cells"))
     channels = column_channels(slide, job.panel)
+    check_thresholds(channels, job.panel, options)
     correction, corrected = fit_correction(job, slide, list(channels.values()))
     scene = _Scene(slide, channels, nuclei, cells, correction)
     survey = _survey(job, scene)
@@ -88,6 +89,7 @@ def measure(job: Job) -> dict[str, Any]:
     table.insert(table.columns.get_loc("eccentricity"), "perimeter_um", outline)
     contacts = contact_table(survey.edges, slide.um)
     if options.spill_over:
+        _tell_uncompensated(job)
         levels = {r.name: grounds[r.name].level for r in _on_membrane(readings)}
         table = compensate_spill_over(table, contacts, levels, options.spill_over_gamma)
     write_table(table, job.results.measurements)
@@ -108,6 +110,18 @@ def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:
         n: i for i, n in enumerate(slide.channel_names) if i not in named.values()
     }
     return named | others
+
+
+def check_thresholds(
+    channels: Collection[str], panel: Panel, options: MeasureOptions
+) -> None:
+    """Raise UsageError for a threshold of what is not measured."""
+    for name in options.pixel_thresholds:
+        if name not in channels:
+            raise UsageError(
+                f"measure.pixel_thresholds: no marker {name!r} in panel {panel.name}"
+                f"{nearest(name, channels)}"
+            )
 
 
 def _survey(job: Job, scene: _Scene) -> _Survey:
@@ -147,12 +161,6 @@ def _readings(
     panel: Panel, options: MeasureOptions, grounds: dict[str, Background]
 ) -> list[Reading]:
     given = options.pixel_thresholds
-    for name in given:
-        if name not in grounds:
-            raise UsageError(
-                f"measure.pixel_thresholds: no marker {name!r} in panel {panel.name}"
-                f"{nearest(name, grounds)}"
-            )
     return [
         Reading(
             name,
@@ -206,6 +214,15 @@ def _planes(scene: _Scene, block: Block) -> NDArray[Any]:
     """The channels over a block with its halo, corrected, (c, h, w)."""
     channels = list(scene.channels.values())
     return read_corrected(scene.slide, channels, block.outer_slices, scene.correction)
+
+
+def _tell_uncompensated(job: Job) -> None:
+    for name, marker in job.panel.markers.items():
+        if marker.measure == "membrane" and marker.statistic != "mean":
+            job.say(
+                f"  warn: {name} is read as membrane {marker.statistic}, which "
+                "measure.spill_over does not change: it compensates means"
+            )
 
 
 def _on_membrane(readings: list[Reading]) -> list[Reading]:

@@ -10,7 +10,13 @@ import pandas as pd
 
 from mifprofile.core import phenotype as core
 from mifprofile.core.conflicts import impossible_combinations
-from mifprofile.core.gates import GATE_COLUMNS, drift, find_gates, method_of
+from mifprofile.core.gates import (
+    GATE_COLUMNS,
+    drift,
+    find_gates,
+    gating_order,
+    method_of,
+)
 from mifprofile.core.quality import EVALUABLE, flag_cells
 from mifprofile.core.shared_gates import with_figures
 from mifprofile.errors import UsageError
@@ -40,7 +46,7 @@ def phenotype(job: Job) -> dict[str, Any]:
     gates = make_gates(job, levels[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
-    calls = core.call_cells(levels, thresholds, job.panel, least)
+    calls = core.call_cells(levels, thresholds, job.panel, least, evaluable)
     calls = pd.concat([table["cell_id"], calls, flags], axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
@@ -82,8 +88,22 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
     return with_figures(gates, {job.results.sample_id: levels})
 
 
+def check_gating(panel: Panel, options: PhenotypeOptions) -> None:
+    """Raise a MifprofileError for what would fail later, before cells are measured."""
+    gating_order(panel, options)
+    control = _control(panel, options)
+    if control is not None:
+        control.require("quality")
+        control.require("measure")
+
+
 def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | None:
     """Levels on the negative-control slide, or None if none is given."""
+    control = _control(panel, options)
+    return None if control is None else evaluable_levels(control, panel)
+
+
+def _control(panel: Panel, options: PhenotypeOptions) -> Results | None:
     if options.control is None:
         return None
     anchored = [m for m in panel.markers if method_of(m, options) == "control"]
@@ -92,8 +112,15 @@ def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | No
             f"{options.control}: a control slide, but no marker is gated by it; set "
             "phenotype.method, or phenotype.methods of a marker, to control"
         )
-    table = read_parquet(Results(Path(options.control)).measurements)
-    return core.marker_levels(table, panel)
+    return Results(Path(options.control))
+
+
+def evaluable_levels(results: Results, panel: Panel) -> pd.DataFrame:
+    """Levels of the cells in which gates are sought: those in no excluded area."""
+    columns = ["x_um", "y_um", *panel.level_columns.values()]
+    table = read_parquet(results.measurements, columns)
+    flags = flag_cells(table, *read_exclusion_masks(results))
+    return core.marker_levels(table[flags[EVALUABLE]], panel)
 
 
 def _gates_given(job: Job, levels: pd.DataFrame) -> dict[str, dict[str, Any]]:

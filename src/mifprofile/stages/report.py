@@ -14,8 +14,9 @@ from dask.base import compute
 from mifprofile.core.conflicts import Combination
 from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import COLUMNS
+from mifprofile.core.maps import at_grid, places_on
 from mifprofile.core.phenotype import marker_levels
-from mifprofile.core.quality import at_grid
+from mifprofile.core.quality import EVALUABLE
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
@@ -113,6 +114,8 @@ def gather(job: Job) -> ReportContent:
     results, panel = job.results, job.panel
     slide = open_slide(results.slide)
     cells = _read_cells(results.cells, panel)
+    # Gates rest on these alone, so what they do is shown on them.
+    judged = cells[cells[EVALUABLE]]
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
     # A table of an earlier version has fewer columns.
     gates = gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
@@ -126,7 +129,7 @@ def gather(job: Job) -> ReportContent:
         panel=panel,
         pixel_size_um=slide.um,
         size_um=(width * slide.um, height * slide.um),
-        levels=marker_levels(cells, panel),
+        levels=marker_levels(judged, panel),
         gates=gates,
         impossible=_impossible(records),
         landscape=read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
@@ -134,7 +137,7 @@ def gather(job: Job) -> ReportContent:
         overview=overview,
         quality=_quality(job, overview),
         tiles=_tiles(job, slide, cells, shown),
-        galleries=_galleries(job, slide, cells, gates),
+        galleries=_galleries(job, slide, judged, gates),
         records=records,
         software=software(records),
     )
@@ -194,7 +197,7 @@ def _impossible(records: Records) -> pd.DataFrame:
 def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:
     """Read only the columns that the report shows: the table may be wide and long."""
     levels = panel.level_columns.values()
-    columns = ["cell_id", "x_um", "y_um", "phenotype", *levels]
+    columns = ["cell_id", "x_um", "y_um", "phenotype", EVALUABLE, *levels]
     return read_parquet(path, columns)
 
 
@@ -235,10 +238,7 @@ def _regions(results: Results, shape: tuple[int, ...], um: float) -> NDArray[np.
     """Region map looked up at the centres of another grid's pixels."""
     labels = open_label_store(results.regions)[REGIONS]
     fine = labels.levels[0]
-    rows, cols = (
-        np.minimum(((np.arange(n) + 0.5) * um / labels.um).astype(int), size - 1)
-        for n, size in zip(shape, fine.shape, strict=True)
-    )
+    rows, cols = places_on(fine.shape, labels.um, shape, um)
     out = np.zeros(shape, np.uint8)
     # By bands of chunks: of a large slide, the whole map takes too much memory.
     step = fine.chunks[0]

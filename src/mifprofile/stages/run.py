@@ -17,7 +17,7 @@ from mifprofile.io.store import Scratch
 from mifprofile.options import STAGES, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mifprofile.stages.job import Job
 
@@ -121,8 +121,7 @@ def _mark(stage: Stage, before: Stage, record: dict[str, Any]) -> str:
 def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
     """Files from outside the result folder that a stage reads."""
     correct, control = job.options.measure.correct, job.options.phenotype.control
-    negative = Results(Path(control)).measurements if control else None
-    files = {
+    files: dict[Stage, Mapping[str, Path | None]] = {
         "ingest": {"slide": job.slide},
         "quality": {"exclusions": job.exclusions},
         "segment": {
@@ -134,10 +133,22 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
             "unmixing": _file(correct.unmixing),
             "flat_field": _file(correct.flat_field_file),
         },
-        "phenotype": job.gate_tables
-        | {"control": negative if negative and negative.is_file() else None},
-    }.get(stage, {})
-    return [(name, path) for name, path in files.items() if path is not None]
+        "phenotype": job.gate_tables | _of_control(control),
+    }
+    mine = files.get(stage, {})
+    return [(name, path) for name, path in mine.items() if path is not None]
+
+
+def _of_control(folder: str | None) -> dict[str, Path]:
+    """Files that tell whether a control slide's cells are still the same."""
+    if folder is None:
+        return {}
+    control = Results(Path(folder))
+    files = {
+        "control": control.measurements,
+        "control_quality": control.record_path("quality"),
+    }
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def _refuse_missing(job: Job, stage: Stage) -> None:

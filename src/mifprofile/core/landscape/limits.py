@@ -10,7 +10,7 @@ import numpy as np
 from mifprofile.core.capability import NESTS, TREGS, Capability, capability
 from mifprofile.core.landscape.estimates import lineage_labels
 from mifprofile.core.landscape.regions import needs_tumour
-from mifprofile.core.landscape.rows import asking
+from mifprofile.core.landscape.rows import CD8_FOXP3, asking
 from mifprofile.core.targets import marker_of
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ class Limits:
     def _blind(self, row: Row) -> str:
         """Why it counts cells positive for a marker without a gate, if it does."""
         names = (row.phenotype, row.phenotype_b)
-        asked = {name.removesuffix("+") for name in names}
-        asked.update(*(self.asked.get(name, ()) for name in names))
+        asked = set(names).union(*(self.asked.get(name, ()) for name in names))
         return no_population(sorted(asked & self.ungated))
 
     def _rough(self, row: Row) -> str:
@@ -83,10 +82,12 @@ class Limits:
 
 
 def _asked(panel: Panel) -> dict[str, frozenset[str]]:
-    """Phenotype, or lineage with its subsets, → markers that its cells must carry."""
+    """What rows count, such as a phenotype → markers that its cells must carry."""
     rules = panel.rules
     rules |= {label: rules[name] for label, name in lineage_labels(panel).items()}
-    return {
+    asked = {
         name: frozenset(marker for marker, sign in rule.signs if sign)
         for name, rule in rules.items()
     }
+    named = {target: marker_of(target, panel) for target in CD8_FOXP3}
+    return asked | {f"{t}+": frozenset({m}) for t, m in named.items() if m is not None}

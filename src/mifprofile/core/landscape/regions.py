@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from mifprofile.core.maps import pixel_of_cells
 from mifprofile.core.quality import close_mask
 
 if TYPE_CHECKING:
@@ -88,15 +89,6 @@ def region_of_cells(
     rows, cols = pixel_of_cells(cells, regions.shape, um)
     names = pd.Categorical.from_codes(regions[rows, cols].astype(int), REGION_NAMES)
     return pd.Series(names, index=cells.index, name="region")
-
-
-def pixel_of_cells(
-    cells: pd.DataFrame, shape: tuple[int, ...], um: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column of each cell's centroid on a grid, kept within it."""
-    rows = np.clip((cells["y_um"] / um).astype(int), 0, shape[0] - 1)
-    cols = np.clip((cells["x_um"] / um).astype(int), 0, shape[1] - 1)
-    return rows.to_numpy(), cols.to_numpy()
 
 
 def needs_tumour(region: str) -> bool:

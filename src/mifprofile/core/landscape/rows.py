@@ -16,6 +16,7 @@ from mifprofile.core.landscape.estimates import (
     Sums,
     lineage_labels,
 )
+from mifprofile.core.targets import marker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
 
     Mask = NDArray[np.bool_]
+
+# Molecules whose cells are compared, whatever a panel calls its markers.
+CD8_FOXP3 = ("CD8", "FOXP3")
 
 
 def rows_of_region(scope: Scope) -> Iterator[Estimate]:
@@ -99,13 +103,14 @@ def asking(panel: Panel, *markers: str | None) -> list[str]:
 
 def _cd8_foxp3(scope: Scope) -> Estimate:
     row = replace(scope.row("CD8+", "ratio", np.nan, "1"), phenotype_b="FOXP3+")
-    missing = {"CD8", "FOXP3"} - set(scope.panel.markers)
+    named = {target: marker_of(target, scope.panel) for target in CD8_FOXP3}
+    missing = [target for target, marker in named.items() if marker is None]
     if missing:
-        reason = f"the panel has no {' and no '.join(sorted(missing))}"
+        reason = f"the panel has no {' and no '.join(missing)}"
         return Estimate(replace(row, status="NOT_COMPUTABLE", reason=reason))
     cd8, foxp3 = (
         scope.cells["phenotype"].isin(asking(scope.panel, marker)).to_numpy()
-        for marker in ("CD8", "FOXP3")
+        for marker in named.values()
     )
     row = replace(row, n_num=int(cd8.sum()), n_den=int(foxp3.sum()))
     if row.n_den == 0:

@@ -139,16 +139,13 @@ def adequacy_row(sample: Sample) -> Iterator[Estimate]:
 def immune_phenotypes(panel: Panel) -> tuple[str, ...]:
     """Lymphocytes and macrophages by their rules, in the panel's order."""
     markers = [marker_of(target, panel) for target in (*LYMPHOCYTES, *MACROPHAGES)]
-    tumour = () if panel.tumour is None else panel.within(panel.tumour)
     asked = asking(panel, *(m for m in markers if m is not None))
-    return tuple(name for name in asked if name not in tumour)
+    return tuple(name for name in asked if name not in panel.tumour_phenotypes)
 
 
 def tumour_cells(scope: Scope) -> NDArray[np.bool_]:
     """Which cells are of the panel's tumour phenotype, or of one within it."""
-    panel = scope.panel
-    names = () if panel.tumour is None else panel.within(panel.tumour)
-    return scope.cells["phenotype"].isin(names).to_numpy()
+    return scope.cells["phenotype"].isin(scope.panel.tumour_phenotypes).to_numpy()
 
 
 def nests_of(panel: Panel) -> Capability:

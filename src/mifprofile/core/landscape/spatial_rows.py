@@ -298,8 +298,7 @@ def _clustering(scene: Scene) -> Iterator[Estimate]:
 def _mixing(scene: Scene) -> Iterator[Estimate]:
     """Mixing of immune cells, the reference, with tumour cells."""
     panel, immune = scene.sample.panel, immune_phenotypes(scene.sample.panel)
-    tumour = () if panel.tumour is None else panel.within(panel.tumour)
-    both = scene.codes(immune), scene.codes(tumour)
+    both = scene.codes(immune), scene.codes(panel.tumour_phenotypes)
     for r_um in scene.options.radii_um:
         table = mixing_scores(
             scene.sums, *both, r_um, min_cells=scene.options.min_pair_cells

@@ -29,12 +29,12 @@ from mifprofile.core.landscape.regions import (
     interface_bands,
     invasive_margin,
     needs_tumour,
-    pixel_of_cells,
 )
 from mifprofile.core.landscape.rows import rows_of_region
 from mifprofile.core.landscape.sample import Sample, adequacy_row
 from mifprofile.core.landscape.spatial_rows import Scene, spatial_rows
 from mifprofile.core.landscape.til import immune_class_rows, til_rows
+from mifprofile.core.maps import pixel_of_cells
 from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
 
 if TYPE_CHECKING:

@@ -37,7 +37,6 @@ from mifprofile.core.quality.staining import (
 )
 from mifprofile.core.quality.tissue import (
     area_mm2,
-    at_grid,
     close_mask,
     grow,
     local_texture,
@@ -59,7 +58,6 @@ __all__ = [
     "area_figures",
     "area_mm2",
     "areas_by_cause",
-    "at_grid",
     "background_excess",
     "clip_level",
     "close_mask",

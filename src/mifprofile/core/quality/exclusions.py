@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import ndimage
 from skimage.draw import polygon
 
+from mifprofile.core.maps import pixel_of_cells
 from mifprofile.core.quality.tissue import area_mm2
 
 if TYPE_CHECKING:
@@ -121,9 +122,7 @@ def flag_cells(
     """
     flags = pd.DataFrame(index=cells.index)
     for cause, mask in masks.items():
-        rows = np.clip((cells["y_um"] / um).astype(int), 0, mask.shape[0] - 1)
-        columns = np.clip((cells["x_um"] / um).astype(int), 0, mask.shape[1] - 1)
-        flags[f"{FLAG}{cause}"] = mask[rows, columns]
+        flags[f"{FLAG}{cause}"] = mask[pixel_of_cells(cells, mask.shape, um)]
     flags[EVALUABLE] = ~flags.any(axis=1)
     return flags
 

@@ -82,17 +82,6 @@ def grow(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
     return np.asarray(ndimage.distance_transform_edt(~mask) <= reach_px)
 
 
-def at_grid(
-    mask: NDArray[np.bool_], mask_um: float, shape: tuple[int, ...], um: float
-) -> NDArray[np.bool_]:
-    """Mask looked up at the centres of another grid's pixels."""
-    places = [
-        np.minimum(((np.arange(n) + 0.5) * um / mask_um).astype(int), size - 1)
-        for n, size in zip(shape, mask.shape, strict=True)
-    ]
-    return mask[np.ix_(*places)]
-
-
 def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
     """Area of a mask with pixels of ``um``, mm²."""
     return float(np.count_nonzero(mask)) * um**2 / 1e6
