@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 ThingT = TypeVar("ThingT")
 
 CELLS_PER_MM2 = 5000
-# As measured on two cores; rough, and the slower part is the network.
-SECONDS_PER_MEGAPIXEL = 7.0
+# As measured on two cores in int8, from file to report; without OpenVINO some 3 more.
+SECONDS_PER_MEGAPIXEL = 3.0
 START_SECONDS = 20.0
 # Segmentation needs the same for any slide; maps and tables grow with it.
 BASE_GB = 1.2
