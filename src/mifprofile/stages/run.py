@@ -49,6 +49,10 @@ WITHOUT_EFFECT = {"block_px"}
 
 def run_all(job: Job, *, force: bool = False) -> None:
     """Run every stage on one slide; finished ones that still hold are kept."""
+    from mifprofile.stages.landscape import check_landscape
+
+    # Hours pass before the stage itself would say so.
+    check_landscape(job.options, job.panel, job.regions)
     for stage in STAGES:
         run_stage(job, stage, force=force)
 
@@ -132,6 +136,7 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
         },
         "phenotype": job.gate_tables
         | {"control": negative if negative and negative.is_file() else None},
+        "landscape": {"regions": job.regions},
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
 
