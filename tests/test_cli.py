@@ -55,6 +55,12 @@ def test_help_is_quick_to_import():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_drawn_regions_are_not_for_tables(fails):
+    given = ["--from-table", "cells.csv", "--regions", "drawn.geojson"]
+    panel = ["--panel", "src/mifprofile/panels/demo.yaml"]
+    assert "--regions is for slides" in fails("landscape", "-o", "OUT", *panel, *given)
+
+
 def test_help_lists_every_command(call):
     code, out, _ = call("--help")
     assert code == 0
