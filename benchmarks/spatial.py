@@ -228,7 +228,12 @@ def _steps(
         ),
         (
             "compositions of neighbourhoods",
-            keep("around", lambda: compositions(pattern, workers=workers)),
+            keep(
+                "around",
+                lambda: compositions(
+                    pattern.points, pattern.types, pattern.n_types, workers=workers
+                ),
+            ),
         ),
         (
             "fit of neighbourhoods",

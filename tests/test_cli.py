@@ -88,6 +88,18 @@ def test_gates_of_results_are_collected_for_other_programs(
     assert "--samples" in fails(*words, "--scope", "patient")
 
 
+def test_neighbourhoods_of_results(call, fails, tmp_path, finished, panel_path):
+    words = ("neighbourhoods", finished.results.folder, "--panel", panel_path)
+    code, out, _ = call(*words, "-o", tmp_path, "--clusters", 4, "--k", 8)
+    assert code == 0
+    assert "4 neighbourhoods, fitted on " in out
+    assert (tmp_path / "neighbourhood_shares.csv").is_file()
+    assert "not a finished result folder" in fails(
+        words[0], tmp_path / "none", *words[2:], "-o", tmp_path
+    )
+    assert "clusters" in fails(*words, "-o", tmp_path, "--clusters", 1)
+
+
 def test_no_pixel_size(fails, tmp_path, panel_path):
     slide = write_slide(tmp_path / "a.ome.tiff")
     line = fails("run", slide, "--panel", panel_path, "-o", tmp_path / "out")
@@ -165,3 +177,22 @@ def test_synth_writes_slide_labels_and_truth(call, tmp_path):
     assert code == 0
     assert len(out.splitlines()) == 3
     assert all((tmp_path / line.split("/")[-1]).exists() for line in out.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--exclusions", "--gates", "--nuclei", "--cells"])
+def test_a_file_that_is_not_there_is_named(fails, tmp_path, panel_path, option):
+    slide = write_slide(tmp_path / "slide.ome.tif", **SIZE)
+    missing = tmp_path / "none.file"
+    words = ("run", slide, "--panel", panel_path, "-o", tmp_path / "out", "-q")
+    assert f"{missing}: no such" in fails(*words, option, missing)
+
+
+def test_a_slide_of_one_row_has_a_report(call, tmp_path, panel_path):
+    names = ["DAPI", "CD8", "FOXP3", "PDL1", "HER2", "CK"]
+    metadata = {"axes": "CYX", "Channel": {"Name": names}, **SIZE}
+    slide = tmp_path / "row.ome.tif"
+    tifffile.imwrite(slide, np.full((6, 1, 90), 9, np.uint16), metadata=metadata)
+    out = tmp_path / "out"
+    code, _, err = call("run", slide, "--panel", panel_path, "-o", out, "-q")
+    assert code == 0, err
+    assert (out / "report.html").is_file()

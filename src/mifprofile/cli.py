@@ -267,6 +267,26 @@ def gates(**given: Any) -> None:
 
 
 @cli.command()
+@click.argument("folders", type=FILE, nargs=-1, required=True, metavar="RESULTS...")
+@click.option("--panel", type=FILE, required=True, help="panel.yaml of all of them.")
+@click.option("--config", type=FILE, help="YAML with a section neighbourhoods.")
+@click.option("--k", type=int, help="Nearest cells that make a window.")
+@click.option("--clusters", type=int, help="Neighbourhoods in the cohort.")
+@click.option("-o", "--out", type=FILE, required=True, help="Folder for the tables.")
+def neighbourhoods(**given: Any) -> None:
+    """Find the kinds of surroundings of cells, once for a whole cohort."""
+    from mifprofile.io.config import override_options, read_options
+    from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
+    from mifprofile.stages.neighbourhoods import neighbourhoods as fit
+
+    chosen = {"neighbourhoods": {name: given.pop(name) for name in ("k", "clusters")}}
+    options = override_options(
+        read_options(given.pop("config")), chosen, "command line"
+    )
+    click.echo(fit(NeighbourhoodsJob(options=options, **given)))
+
+
+@cli.command()
 @click.argument("name", required=False)
 def panel(name: str | None) -> None:
     """Print a ready panel to start from, or the names of all."""

@@ -352,6 +352,25 @@ class GatesOptions(StageOptions):
         return self
 
 
+class NeighbourhoodOptions(StageOptions):
+    """Kinds of surroundings that are fitted once for a cohort."""
+
+    k: int = Field(
+        10, ge=1, description="Nearest cells that make a window, the cell among them."
+    )
+    within_um: Positive = Field(
+        50.0, description="Cells further than this are in no window, µm."
+    )
+    clusters: int = Field(10, ge=2, description="Neighbourhoods in the cohort.")
+    max_cells: int = Field(
+        5000, ge=10, description="Cells that each sample gives to the fit at most."
+    )
+    seeds: int = Field(
+        5, ge=2, description="Fits that are compared; the tightest is kept."
+    )
+    seed: int = 0
+
+
 class LandscapeOptions(StageOptions):
     """Regions and the limits under which a value is not reported."""
 
@@ -491,6 +510,7 @@ class Options(StageOptions):
     segment: SegmentOptions = SegmentOptions()
     measure: MeasureOptions = MeasureOptions()
     gates: GatesOptions = GatesOptions()
+    neighbourhoods: NeighbourhoodOptions = NeighbourhoodOptions()
     phenotype: PhenotypeOptions = PhenotypeOptions()
     landscape: LandscapeOptions = LandscapeOptions()
     export: ExportOptions = ExportOptions()

@@ -31,10 +31,12 @@ def names(*given: str) -> pd.Series:
 
 
 def test_names_and_rules_and_their_positive_part() -> None:
-    given = names("Tumour", "CD8+", "FoxP3+", "PanCK+/CD8-", "other", "", "Negative")
+    given = names(
+        "Tumour", "CD8+", "FoxP3+", "PanCK+/CD8-", "other", "", "Negative", "uncertain"
+    )
     assert list(phenotypes_of(given, PANEL)) == [
         *("tumour", "CTL", "Treg", "tumour"),
-        *("other", "other", "other"),
+        *("other", "other", "other", "uncertain"),
     ]
 
 

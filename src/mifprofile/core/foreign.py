@@ -9,7 +9,7 @@ import pandas as pd
 
 from mifprofile.core.targets import folded
 from mifprofile.errors import UsageError
-from mifprofile.model import OTHER
+from mifprofile.model import OTHER, UNCERTAIN
 
 if TYPE_CHECKING:
     from mifprofile.model import Panel, Rule
@@ -38,7 +38,8 @@ def phenotypes_of(given: pd.Series, panel: Panel) -> pd.Series:
     Parameters
     ----------
     given : pandas.Series
-        Text; what is empty, or called other or negative, is ``"other"``.
+        Text; what is empty, or called other or negative, is ``"other"``, and
+        ``"uncertain"`` stays so.
     panel : Panel
 
     Returns
@@ -141,6 +142,8 @@ def implied_positive(phenotypes: pd.Series, panel: Panel) -> pd.DataFrame:
 def _phenotype(name: str, panel: Panel) -> str | None:
     if folded(name) in NONE:
         return OTHER
+    if folded(name) == UNCERTAIN:
+        return UNCERTAIN
     for mine in panel.rules:
         if folded(mine) == folded(name):
             return mine

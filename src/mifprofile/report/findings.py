@@ -87,7 +87,7 @@ def judge(combination: str, percent: float, of: int, panel: Panel) -> Verdict:
 
 
 def _about_tissue(content: ReportContent) -> Iterator[Finding]:
-    if not content.value("area", "tissue").get("value", 0.0) > 0:
+    if content.value("area", "tissue").get("value", 0.0) == 0:
         yield Finding("fail", "No tissue was found: there is nothing to count on.")
     elif content.panel.tumour is None:
         text = "The panel names no tumour, so tumour and stroma are not told apart."

@@ -109,7 +109,9 @@ def _find_regions(
     """Region map from cells or marker, a pixel for ``step`` x ``step`` of the slide."""
     options, results, um = job.options.landscape, job.results, step * slide.um
     labels = open_label_store(results.labels)["cells"].levels[0]
-    coarse = np.asarray(labels[step // 2 :: step, step // 2 :: step])
+    # A slide may be lower than the step: its last row then stands for the middle one.
+    top, left = (min(step // 2, size - 1) for size in labels.shape)
+    coarse = np.asarray(labels[top::step, left::step])
     tissue = at_grid(*read_tissue(results), coarse.shape, um)
     excluded = tissue & ~at_grid(*read_evaluable(results), coarse.shape, um)
     names = () if job.panel.tumour is None else job.panel.within(job.panel.tumour)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mifprofile.errors import UsageError
+from mifprofile.errors import MissingError, UsageError
 from mifprofile.io.atomic import storage_errors
 from mifprofile.io.results import Results, slide_identity
 from mifprofile.io.store import Scratch
@@ -51,7 +51,9 @@ def run_all(job: Job, *, force: bool = False) -> None:
     """Run every stage on one slide; finished ones that still hold are kept."""
     from mifprofile.stages.landscape import check_landscape
 
-    # Hours pass before the stage itself would say so.
+    # A file that only a late stage reads is missed now, not after hours.
+    for stage in STAGES:
+        _refuse_missing(job, stage)
     check_landscape(job.options, job.panel, job.regions)
     for stage in STAGES:
         run_stage(job, stage, force=force)
@@ -63,6 +65,7 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
         _refuse_other_slide(job)
     for before in UPSTREAM[stage]:
         job.results.require(before)
+    _refuse_missing(job, stage)
     fingerprint = fingerprint_of(job, stage)
     if not force and _holds(job, stage, fingerprint):
         job.say(f"{stage}: up to date")
@@ -139,6 +142,12 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
         "landscape": {"regions": job.regions},
     }.get(stage, {})
     return [(name, path) for name, path in files.items() if path is not None]
+
+
+def _refuse_missing(job: Job, stage: Stage) -> None:
+    for name, path in _inputs(job, stage):
+        if not path.exists():
+            raise MissingError(f"{path}: no such file, given as {name}")
 
 
 def _file(name: str | None) -> Path | None:

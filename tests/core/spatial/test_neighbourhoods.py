@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given, settings
 
 from mifprofile.core.spatial import (
-    Pattern,
-    Window,
     assign_neighbourhoods,
     compositions,
     fit_neighbourhoods,
@@ -18,21 +16,20 @@ from mifprofile.errors import UsageError
 def test_compositions_as_by_trying_all(seed, cells, k):
     rng = np.random.default_rng(seed)
     x, y = rng.random((2, cells)) * 20
-    window = Window(np.ones((20, 20), bool), 1.0)
-    pattern = Pattern.of(x, y, rng.integers(0, 3, cells), 3, window)
-    found = compositions(pattern, k, 6.0)
+    types = rng.integers(0, 3, cells)
+    found = compositions(np.column_stack([x, y]), types, 3, k, 6.0)
     far = np.hypot(x[:, None] - x, y[:, None] - y)
     for row, distances in zip(found, far, strict=True):
         near = np.argsort(distances)[:k]
         near = near[distances[near] <= 6]
-        wanted = np.bincount(pattern.types[near], minlength=3) / near.size
+        wanted = np.bincount(types[near], minlength=3) / near.size
         np.testing.assert_allclose(row, wanted, rtol=1e-6)
 
 
 def test_a_lone_cell_sees_itself():
-    window = Window(np.ones((200, 200), bool), 1.0)
-    pattern = Pattern.of([5, 6, 190], [5, 5, 190], [0, 1, 2], 3, window)
-    assert compositions(pattern).tolist() == [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]
+    points = np.array([[5.0, 5.0], [6.0, 5.0], [190.0, 190.0]])
+    found = compositions(points, np.array([0, 1, 2]), 3)
+    assert found.tolist() == [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]
 
 
 def cohort(rng, sizes=(800, 300)):

@@ -40,7 +40,8 @@ def tables(pattern):
     # The permutations are drawn over tiles in raster order.
     yield moran(tiles).drop(columns="p_value")
     yield pd.DataFrame([around])
-    yield pd.DataFrame(compositions(pattern)).sort_values([0, 1, 2], ignore_index=True)
+    windows = compositions(pattern.points, pattern.types, pattern.n_types)
+    yield pd.DataFrame(windows).sort_values([0, 1, 2], ignore_index=True)
 
 
 def test_statistics(clustered, same_scene):
@@ -74,4 +75,5 @@ def test_without_cells_or_tissue_every_value_has_a_reason(cells, mask):
     for table in list(tables(pattern))[:-1]:
         assert (table["reason"] != "").all()
         assert not np.isinf(table.select_dtypes("number")).any(axis=None)
-    assert compositions(pattern).shape == (len(pattern.points), 3)
+    around = compositions(pattern.points, pattern.types, pattern.n_types)
+    assert around.shape == (len(pattern.points), 3)

@@ -7,6 +7,11 @@ from mifprofile.core.landscape.estimates import (
     Row,
     lineage_labels,
 )
+from mifprofile.core.landscape.neighbourhood_tables import (
+    Makeup,
+    makeup_table,
+    neighbourhood_shares,
+)
 from mifprofile.core.landscape.regions import (
     EXCLUDED,
     GLASS,
@@ -39,6 +44,7 @@ __all__ = [
     "STROMA",
     "TISSUE_NAMES",
     "TUMOUR",
+    "Makeup",
     "Row",
     "Status",
     "areas_mm2",
@@ -46,6 +52,8 @@ __all__ = [
     "landscape",
     "landscape_of_areas",
     "lineage_labels",
+    "makeup_table",
+    "neighbourhood_shares",
     "overlay_drawn",
     "region_map",
     "region_map_of_marker",

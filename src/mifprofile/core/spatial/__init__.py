@@ -2,7 +2,7 @@
 
 `Pattern.of` keeps the cells that lie in a `Window`; everything else takes a pattern, or
 what was counted from it once: `pair_sums`, `nearest_distances`, `count_tiles`,
-`distance_bands`, `compositions`.
+`distance_bands`. `compositions` takes cells alone: they need no window.
 """
 
 from mifprofile.core.spatial.diversity import Diversity, diversity, shannon_bits

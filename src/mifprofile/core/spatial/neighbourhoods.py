@@ -15,11 +15,9 @@ from threadpoolctl import threadpool_limits
 from mifprofile.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-    from mifprofile.core.spatial.window import Pattern
 
 WINDOW_CELLS = 10
 WINDOW_UM = 50.0
@@ -52,7 +50,9 @@ class Neighbourhoods:
 
 
 def compositions(
-    pattern: Pattern,
+    points: NDArray[np.float64],
+    types: NDArray[np.int64],
+    n_types: int,
     k: int = WINDOW_CELLS,
     within_um: float = WINDOW_UM,
     *,
@@ -63,20 +63,27 @@ def compositions(
     Cells further than ``within_um`` are left out, so that a lone cell's window holds
     itself alone.
 
+    Parameters
+    ----------
+    points : (n, 2) float64 array
+        x and y, µm, of the cells that count.
+    types : (n,) int64 array
+        Type of each cell, 0 … ``n_types`` - 1.
+
     Returns
     -------
     (n, n_types) float32 array
-        Rows as in ``pattern.points``, each with sum 1.
+        Rows as in ``points``, each with sum 1.
     """
     if k < 1 or not within_um > 0:
         raise UsageError(f"neighbourhoods: k={k}, within {within_um} um; both be > 0")
-    size, kinds = len(pattern.points), pattern.n_types
+    size, kinds = len(points), n_types
     out = np.zeros((size, kinds), np.float32)
-    tree = cKDTree(pattern.points)
+    tree = cKDTree(points)
     # The tree marks a missing neighbour by the number of cells.
-    types = np.append(pattern.types, kinds)
+    types = np.append(types, kinds)
     for start in range(0, size, CHUNK):
-        some = pattern.points[start : start + CHUNK]
+        some = points[start : start + CHUNK]
         ranks = range(1, k + 1)
         distance, found = tree.query(some, ranks, workers=workers)
         near = np.where(distance <= within_um, types[found], kinds)
@@ -88,7 +95,7 @@ def compositions(
 
 
 def fit_neighbourhoods(
-    samples: Sequence[NDArray[np.float32]],
+    samples: Iterable[NDArray[np.float32]],
     count: int = 10,
     *,
     max_cells: int = 5000,
@@ -99,8 +106,9 @@ def fit_neighbourhoods(
 
     Parameters
     ----------
-    samples : sequence of (n, t) float32 arrays
-        As from `compositions`; samples without a cell are passed over.
+    samples : iterable of (n, t) float32 arrays
+        As from `compositions`, taken one after the other; samples without a cell are
+        passed over.
     count : int
         Neighbourhoods.
     max_cells : int
@@ -113,7 +121,7 @@ def fit_neighbourhoods(
     Raises
     ------
     UsageError
-        If there are fewer distinct compositions than neighbourhoods.
+        If there are fewer cells or distinct compositions than neighbourhoods.
     """
     rng = np.random.default_rng(seed)
     drawn = [sample[rng.permutation(len(sample))[:max_cells]] for sample in samples]
@@ -121,6 +129,9 @@ def fit_neighbourhoods(
     pool = np.concatenate(drawn or [np.empty((0, 1), np.float32)]).astype(np.float64)
     shares = [len(pool) / max(size, 1) for size in cells]
     weights = np.repeat(np.asarray(shares, np.float64), cells)
+    if len(pool) < count:
+        text = f"{count} neighbourhoods asked of {len(pool)} cells"
+        raise UsageError(f"neighbourhoods: {text}; ask for fewer, or add samples")
     distinct = len(np.unique(pool, axis=0))
     if distinct < count or count < 2:
         text = f"{count} neighbourhoods asked of {distinct} distinct compositions"
