@@ -55,6 +55,12 @@ def test_help_is_quick_to_import():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_drawn_regions_are_not_for_tables(fails, panel_path):
+    given = ["--from-table", "cells.csv", "--regions", "drawn.geojson"]
+    line = fails("landscape", "-o", "OUT", "--panel", panel_path, *given)
+    assert "--regions is for slides" in line
+
+
 def test_help_lists_every_command(call):
     code, out, _ = call("--help")
     assert code == 0

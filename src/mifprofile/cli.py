@@ -106,6 +106,9 @@ AREAS = click.option(
 EXCLUSIONS = click.option(
     "--exclusions", type=FILE, help="GeoJSON with areas to leave out, as from QuPath."
 )
+REGIONS = click.option(
+    "--regions", type=FILE, help="GeoJSON with areas of class Tumor, Stroma or Other."
+)
 BLOCK = click.option(
     "--block-px", type=int, help="Work unit; it does not change the result."
 )
@@ -148,6 +151,7 @@ def _add_stage(stage: Stage) -> None:
 @_job_options
 @FROM_TABLE
 @AREAS
+@REGIONS
 @GATES
 @PIXEL_SIZE
 def landscape(**given: Any) -> None:
@@ -158,6 +162,8 @@ def landscape(**given: Any) -> None:
     job, table = _job(**given), given["from_table"]
     if table is None:
         run_stage(job, "landscape", force=given["force"])
+    elif job.regions is not None:
+        raise click.UsageError("--regions is for slides; --from-table takes --areas")
     else:
         landscape_of_table(job, table, given["areas"])
         click.echo(f"report: {job.results.report}")
@@ -173,6 +179,7 @@ def landscape(**given: Any) -> None:
 @GATES
 @CONTROL
 @EXCLUSIONS
+@REGIONS
 @PRECISION
 @BLOCK
 @WORKERS
@@ -332,6 +339,7 @@ def _job(**given: Any) -> Job:
         nuclei=given.get("nuclei"),
         cells=given.get("cells"),
         exclusions=given.get("exclusions"),
+        regions=given.get("regions"),
         workers=given.get("workers", 1),
         scheduler=given.get("scheduler"),
         quiet=given["quiet"],

@@ -355,6 +355,7 @@ class Sample(_Frozen):
     batch: str
     pixel_size_um: float | None = None
     exclusions: str | None = None
+    regions: str | None = None
 
 
 def nearest(name: str, names: Iterable[Any]) -> str:

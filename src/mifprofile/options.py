@@ -375,6 +375,11 @@ class LandscapeOptions(StageOptions):
     """Regions and the limits under which a value is not reported."""
 
     mask_um: Positive = Field(2.0, description="Pixel size of the region map, µm.")
+    nests: Literal["cells", "marker"] = Field(
+        "cells",
+        description="Nests are made of tumour cells, or of pixels above the threshold "
+        "of the first marker that a tumour cell must carry.",
+    )
     nest_close_um: Positive = Field(12.0, description="Gaps closed in tumour nests.")
     nest_min_cells: int = Field(10, ge=1, description="Smaller nests are not nests.")
     nest_hole_um2: NonNegative = Field(200.0, description="Smaller holes are filled.")

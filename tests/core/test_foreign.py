@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from mifprofile.core.foreign import (
+    drawn_region,
     implied_positive,
     is_marker_list,
     phenotypes_of,
@@ -71,6 +72,29 @@ def test_no_list_of_markers(given: tuple[str, ...]) -> None:
 )
 def test_regions(category: str, region: str) -> None:
     assert region_of(category) == region
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("Tumor", "tumour"),
+        ("Tumour nest", "tumour"),
+        ("Stroma", "stroma"),
+        ("Other", "outside"),
+        ("Normal lobule", "outside"),
+        ("Necrosis", "outside"),
+    ],
+)
+def test_drawn_regions(name: str, region: str) -> None:
+    assert drawn_region(name) == region
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Fold", "Immune cells", "Tumor bed", "Tumor stroma", "excluded"]
+)
+def test_a_class_that_names_no_region(name: str) -> None:
+    with pytest.raises(UsageError, match=f"class '{name}' names no region"):
+        drawn_region(name)
 
 
 def test_positive_by_phenotype() -> None:

@@ -1,8 +1,20 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from mifprofile.core.landscape import GLASS, OUTSIDE, STROMA, TUMOUR
+from mifprofile.core.landscape import (
+    EXCLUDED,
+    GLASS,
+    OUTSIDE,
+    STROMA,
+    TUMOUR,
+    areas_mm2,
+    evaluable,
+    overlay_drawn,
+    region_map_of_marker,
+)
 from mifprofile.core.landscape.regions import interface_bands, invasive_margin
+from mifprofile.options import LandscapeOptions
 
 
 @pytest.fixture
@@ -47,3 +59,48 @@ def test_the_margin_on_a_finer_map_is_the_same(stripe):
     zone, visible_mm = invasive_margin(fine, 2.0, 500.0)
     assert np.flatnonzero(zone[500]).tolist() == list(range(250, 750))
     assert visible_mm == pytest.approx(2.5)
+
+
+def tumour_at(*columns):
+    return pd.DataFrame({"x_um": columns, "y_um": 5.0}, dtype=float)
+
+
+def test_nests_are_pieces_of_stain_with_enough_cell_centres():
+    stained = np.array([[1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1]], bool)
+    cells = tumour_at(5.0, 5.5, 75.0, 115.0)
+    options = LandscapeOptions(
+        nest_close_um=1, nest_min_cells=2, nest_hole_um2=0, bed_close_um=1
+    )
+    found = region_map_of_marker(stained | True, stained, cells, 10.0, options)
+    assert found.tolist() == [[1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3]]
+    one = options.model_copy(update={"nest_min_cells": 1})
+    found = region_map_of_marker(stained | True, stained, cells, 10.0, one)
+    assert found.tolist() == [[1, 1, 1, 1, 3, 3, 1, 1, 1, 3, 3, 1]]
+
+
+def test_stain_off_the_tissue_or_on_what_is_excluded_makes_no_nest():
+    tissue = np.array([[0, 0, 1, 1, 1, 1]], bool)
+    excluded = np.array([[0, 0, 1, 0, 0, 0]], bool)
+    stained = np.array([[1, 1, 1, 1, 1, 0]], bool)
+    options = LandscapeOptions(
+        nest_close_um=1, nest_min_cells=1, nest_hole_um2=0, bed_close_um=1
+    )
+    found = region_map_of_marker(
+        tissue, stained, tumour_at(35.0), 10.0, options, excluded
+    )
+    assert found.tolist() == [[0, 0, 4, 1, 1, 3]]
+    none = region_map_of_marker(tissue, stained, tumour_at(), 10.0, options, excluded)
+    assert none.tolist() == [[0, 0, 4, 3, 3, 3]]
+
+
+def test_drawn_regions_replace_others_on_evaluable_tissue_alone():
+    regions = np.array([[GLASS, TUMOUR, STROMA, OUTSIDE, EXCLUDED]] * 2, np.uint8)
+    drawn = np.array([[TUMOUR] * 5, [0, OUTSIDE, 0, STROMA, 0]], np.uint8)
+    found = overlay_drawn(regions, drawn)
+    assert found.tolist() == [
+        [GLASS, TUMOUR, TUMOUR, TUMOUR, EXCLUDED],
+        [GLASS, OUTSIDE, STROMA, STROMA, EXCLUDED],
+    ]
+    assert (evaluable(found) == evaluable(regions)).all()
+    areas = areas_mm2(found, 1000.0)
+    assert areas == {"glass": 2, "tumour": 3, "stroma": 2, "outside": 1, "excluded": 2}

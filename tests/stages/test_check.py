@@ -126,6 +126,23 @@ def test_a_good_config_has_a_line_per_sample(config: Path):
     assert line == "A: ok, OME-TIFF, 600 x 400 px, 0.30 x 0.20 mm, panel demo"
 
 
+def test_drawn_areas_and_nests_are_checked(
+    config: Path, sheet: Path, panel: Path, tmp_path: Path
+):
+    drawn = tmp_path / "drawn.geojson"
+    header, row = sheet.read_text().splitlines()
+    sheet.write_text(f"{header}\tregions\n{row}\t{drawn}\n")
+    with pytest.raises(UsageError, match="no such file of drawn areas"):
+        check_config(config)
+    drawn.write_text("[]")
+    assert check_config(config).startswith("A: ok")
+    config.write_text(config.read_text() + "landscape: {nests: marker}\n")
+    assert check_config(config).startswith("A: ok")
+    replace(panel, "tumour: tumour\n", "")
+    with pytest.raises(UsageError, match="needs a tumour phenotype"):
+        check_config(config)
+
+
 def test_every_problem_is_listed(
     config: Path, sheet: Path, panel: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -78,13 +78,18 @@ def test_a_changed_phenotype_runs_nothing_before_phenotype(finished_batch: Batch
     assert finished_batch.planned() == from_stage("phenotype")
 
 
-def test_drawn_areas_in_the_sheet_reach_quality(batch: Batch):
+@pytest.mark.parametrize(
+    ("column", "stage"), [("exclusions", "quality"), ("regions", "landscape")]
+)
+def test_drawn_areas_in_the_sheet_reach_their_stage(
+    batch: Batch, column: str, stage: str
+):
     sheet = batch.folder / "config" / "samples.tsv"
     header, first, second = sheet.read_text().splitlines()
-    sheet.write_text(f"{header}\texclusions\n{first}\tmy dust.json\n{second}\t\n")
+    sheet.write_text(f"{header}\t{column}\n{first}\tmy dust.json\n{second}\t\n")
     (batch.folder / "my dust.json").write_text("[]")
-    commands = re.findall("mifprofile quality .*", batch.snakemake("-n"))
-    given = ["--exclusions 'my dust.json'" in line for line in commands]
+    commands = re.findall(f"mifprofile {stage} .*", batch.snakemake("-n"))
+    given = [f"--{column} 'my dust.json'" in line for line in commands]
     assert sorted(given) == [False, True]
 
 

@@ -62,16 +62,23 @@ def pixel_size(wildcards):
     return "" if pd.isna(um) else f"--pixel-size {um}"
 
 
-def drawn(wildcards):
-    """File of areas to leave out, where the sheet names one."""
-    files = SAMPLES.get("exclusions", default={})
-    path = files.get(wildcards.sample)
-    return [] if pd.isna(path) else path
+def drawn(column):
+    """File of areas drawn by people, where the sheet names one in a column."""
+
+    def path(wildcards):
+        path = SAMPLES.get(column, default={}).get(wildcards.sample)
+        return [] if pd.isna(path) else path
+
+    return path
 
 
-def exclusions(wildcards, input):
-    """``--exclusions`` for that file."""
-    return f"--exclusions {quote(input.drawn)}" if input.drawn else ""
+def drawn_option(name):
+    """``--name`` for that file."""
+
+    def option(wildcards, input):
+        return f"--{name} {quote(input.drawn)}" if input.drawn else ""
+
+    return option
 
 
 def correction_files(wildcards):

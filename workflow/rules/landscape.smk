@@ -5,6 +5,7 @@ rule landscape:
         labels=result("labels.zarr"),
         measurements=result("measurements.parquet"),
         phenotypes=result("phenotypes.parquet"),
+        drawn=drawn("regions"),
         panel=ancient(panel),
     output:
         regions=directory(result("regions.zarr")),
@@ -23,8 +24,9 @@ rule landscape:
     params:
         config=CONFIG,
         out=folder,
+        regions=drawn_option("regions"),
         panel=panel_part(),
         section=section("landscape"),
     shell:
         "mifprofile landscape -o {params.out:q} --panel {input.panel:q} "
-        "--config {params.config:q} > {log:q} 2>&1"
+        "--config {params.config:q} {params.regions} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 rule quality:
     input:
         slide=result("slide.zarr"),
-        drawn=drawn,
+        drawn=drawn("exclusions"),
         panel=ancient(panel),
     output:
         quality=directory(result("quality.zarr")),
@@ -18,7 +18,7 @@ rule quality:
     params:
         config=CONFIG,
         out=folder,
-        exclusions=exclusions,
+        exclusions=drawn_option("exclusions"),
         panel=panel_part("nucleus", "membrane", "markers", "impossible"),
         section=section("quality"),
     shell:

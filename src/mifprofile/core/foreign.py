@@ -20,6 +20,10 @@ NONE = {"", "other", "others", "negative", "none", "unclassified", "nan"}
 TUMOUR, STROMA, OUTSIDE = "tumour", "stroma", "outside"
 # Regions of our own tables that are no tissue, or none that counts.
 NO_TISSUE = ("glass", "excluded")
+# What people draw as neither tumour nor stroma, by how it begins.
+OUTSIDE_NAMES = ("background", "other", "outside", "normal", "necro")
+# Tumour and stroma in one, or their border, by how it ends.
+BOTH = ("bed", "margin", "stroma")
 
 Signs = frozenset[tuple[str, bool]]
 
@@ -97,6 +101,29 @@ def region_of(category: str) -> str:
     if name.startswith(("tumo", "cancer", "epithel", "nest")):
         return TUMOUR
     return OUTSIDE
+
+
+def drawn_region(name: str) -> str:
+    """Region for the class of an area that a person drew.
+
+    Unlike a program's categories, those of a drawing are not all of the tissue, so that
+    a name which says nothing may not pass for tissue outside.
+
+    Raises
+    ------
+    UsageError
+        The class means no region.
+    """
+    region, plain = region_of(name), folded(name)
+    both = region == TUMOUR and plain.endswith(BOTH)
+    other = region == OUTSIDE and not plain.startswith(OUTSIDE_NAMES)
+    if region not in NO_TISSUE and not both and not other:
+        return region
+    raise UsageError(
+        f"class {name!r} names no region; known are Tumor, Stroma, and, for tissue "
+        "outside, Background, Other, Outside, Normal and Necrosis; what is not to be "
+        "counted belongs in --exclusions"
+    )
 
 
 def implied_positive(phenotypes: pd.Series, panel: Panel) -> pd.DataFrame:

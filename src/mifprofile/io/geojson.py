@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.core.quality import Exclusion
+from mifprofile.core.quality import DrawnArea
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.atomic import atomic_output
 
@@ -49,7 +49,7 @@ def write_features(features: Iterable[dict[str, Any]], path: Path) -> None:
         file.write("\n]}\n")
 
 
-def read_exclusions(path: Path) -> tuple[Exclusion, ...]:
+def read_drawn_areas(path: Path) -> tuple[DrawnArea, ...]:
     """Read areas that people have drawn, in px of the slide at full resolution.
 
     Parameters
@@ -66,7 +66,7 @@ def read_exclusions(path: Path) -> tuple[Exclusion, ...]:
         It is no GeoJSON, or holds a shape that has no area.
     """
     if not path.is_file():
-        raise MissingError(f"{path}: no such file of exclusions")
+        raise MissingError(f"{path}: no such file of drawn areas")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as e:
@@ -76,11 +76,11 @@ def read_exclusions(path: Path) -> tuple[Exclusion, ...]:
     if not isinstance(content, list):
         raise FormatError(f"{path}: not GeoJSON; expected a FeatureCollection")
     return tuple(
-        _exclusion(f, f"{path}: feature {i + 1}") for i, f in enumerate(content)
+        _drawn_area(f, f"{path}: feature {i + 1}") for i, f in enumerate(content)
     )
 
 
-def _exclusion(feature: Any, where: str) -> Exclusion:
+def _drawn_area(feature: Any, where: str) -> DrawnArea:
     if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
         raise FormatError(f"{where}: no feature with a geometry")
     geometry = feature["geometry"]
@@ -92,13 +92,12 @@ def _exclusion(feature: Any, where: str) -> Exclusion:
             polygons = geometry.get("coordinates")
         case kind:
             raise FormatError(
-                f"{where}: a {kind} has no area; draw a polygon around what is to be "
-                "excluded"
+                f"{where}: a {kind} has no area; draw a polygon around what is meant"
             )
     if not isinstance(polygons, list) or not polygons:
         raise FormatError(f"{where}: no coordinates")
     rings = tuple(_rings(polygon, where) for polygon in polygons)
-    return Exclusion(rings, _note(feature.get("properties") or {}))
+    return DrawnArea(rings, _note(feature.get("properties") or {}))
 
 
 def _rings(polygon: Any, where: str) -> tuple[NDArray[np.float64], ...]:

@@ -35,8 +35,8 @@ class Job:
     gates, nuclei, cells : Path or None
         Thresholds and masks made elsewhere, instead of our own. A gate that was set in
         the viewer, in the result folder's ``gates_manual.csv``, comes before `gates`.
-    exclusions : Path or None
-        Areas drawn by people, GeoJSON.
+    exclusions, regions : Path or None
+        Areas drawn by people, GeoJSON: what is left out, and what is tumour or stroma.
     workers : int
         Processes that share the work; 1 is this one alone.
     scheduler : str or None
@@ -53,6 +53,7 @@ class Job:
     nuclei: Path | None = None
     cells: Path | None = None
     exclusions: Path | None = None
+    regions: Path | None = None
     workers: int = 1
     scheduler: str | None = None
     quiet: bool = False

@@ -230,4 +230,5 @@ def _on_membrane(readings: list[Reading]) -> list[Reading]:
 
 
 def _facts(values: dict[str, float]) -> dict[str, float | None]:
-    return {n: round(v, 3) if np.isfinite(v) else None for n, v in values.items()}
+    """Six digits, which also serves images of small numbers; None for no number."""
+    return {n: float(f"{v:.6g}") if np.isfinite(v) else None for n, v in values.items()}

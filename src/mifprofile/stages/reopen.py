@@ -18,7 +18,7 @@ AFTER_PHENOTYPE = STAGES[STAGES.index("phenotype") + 1 :]
 
 
 def open_results(folder: str | Path) -> Job:
-    """Take up a finished result folder: its panel, its options and its gate table.
+    """Take up a finished result folder: its panel, options, gates and drawn regions.
 
     Stages after ``measure`` can be run on the job again; ``ingest`` and ``segment``
     would need the slide and masks, which the folder does not hold.
@@ -43,16 +43,22 @@ def open_results(folder: str | Path) -> Job:
     content = results.read_provenance()
     records = results.records()
     sections: dict[str, Any] = {s: r["options"] for s, r in records.items()}
-    table = records.get("phenotype", {}).get("inputs", {}).get("gates")
     job = Job(
         results=results,
         panel=parse_panel(content["panel"], results.provenance),
         options=parse_options(sections, results.folder / "provenance"),
-        gates=None if table is None else results.input_copy(table["name"]),
+        gates=_kept(results, records.get("phenotype"), "gates"),
+        regions=_kept(results, records.get("landscape"), "regions"),
         quiet=True,
     )
     _refuse_unfinished(job)
     return job
+
+
+def _kept(results: Results, record: dict[str, Any] | None, name: str) -> Path | None:
+    """Where the copy of a stage's input lies; None if it was given none."""
+    kept = (record or {}).get("inputs", {}).get(name)
+    return None if kept is None else results.input_copy(kept["name"])
 
 
 def _refuse_unfinished(job: Job) -> None:

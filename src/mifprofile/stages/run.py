@@ -49,9 +49,12 @@ WITHOUT_EFFECT = {"block_px"}
 
 def run_all(job: Job, *, force: bool = False) -> None:
     """Run every stage on one slide; finished ones that still hold are kept."""
+    from mifprofile.stages.landscape import check_landscape
+
     # A file that only a late stage reads is missed now, not after hours.
     for stage in STAGES:
         _refuse_missing(job, stage)
+    check_landscape(job.options, job.panel, job.regions)
     for stage in STAGES:
         run_stage(job, stage, force=force)
 
@@ -133,6 +136,7 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
             "unmixing": _file(correct.unmixing),
             "flat_field": _file(correct.flat_field_file),
         },
+<<<<<<< HEAD
         "phenotype": job.gate_tables | _of_control(control),
     }
     mine = files.get(stage, {})
@@ -149,6 +153,13 @@ def _of_control(folder: str | None) -> dict[str, Path]:
         "control_quality": control.record_path("quality"),
     }
     return {name: path for name, path in files.items() if path.is_file()}
+=======
+        "phenotype": job.gate_tables
+        | {"control": negative if negative and negative.is_file() else None},
+        "landscape": {"regions": job.regions},
+    }.get(stage, {})
+    return [(name, path) for name, path in files.items() if path is not None]
+>>>>>>> drawn
 
 
 def _refuse_missing(job: Job, stage: Stage) -> None:

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 def no_tumour_reason(panel: Panel, nest_mm2: float) -> tuple[Status, str] | None:
     """Status and reason of the rows that need a tumour, None if there is one."""
+    if nest_mm2 > 0:
+        # People can draw what the panel cannot tell.
+        return None
     if panel.tumour is None:
         return "NOT_COMPUTABLE", "the panel names no tumour phenotype"
-    if nest_mm2 == 0:
-        return "NO_TUMOUR", "no tumour nest was found"
-    return None
+    return ("NO_TUMOUR", "no tumour nest was found") if nest_mm2 == 0 else None
 
 
 def blocked(row: Row, status: Status, reason: str) -> Row:

@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+<<<<<<< HEAD
 from mifprofile.core.maps import pixel_of_cells
 from mifprofile.core.quality import close_mask
+=======
+from mifprofile.core.quality import area_mm2, close_mask
+>>>>>>> drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,18 +67,72 @@ def region_map(
     (h, w) uint8 array
         0 glass, 1 tumour, 2 stroma, 3 outside the tumour bed, 4 excluded tissue.
     """
-    whole = tissue
-    if excluded is not None:
-        tissue = tissue & ~excluded
-    nest = close_mask(tumour_cells > 0, options.nest_close_um / um) & tissue
-    nest = _drop_small_nests(nest, tumour_cells, options.nest_min_cells)
-    nest = _fill_small_holes(nest, options.nest_hole_um2 / um**2) & tissue
-    bed = close_mask(nest, options.bed_close_um / um) & tissue
-    out = np.where(tissue, OUTSIDE, GLASS).astype(np.uint8)
-    out[bed] = STROMA
-    out[nest] = TUMOUR
-    out[whole & ~tissue] = EXCLUDED
-    return out
+    left = tissue if excluded is None else tissue & ~excluded
+    pieces = _pieces(tumour_cells > 0, left, options.nest_close_um / um)
+    inside = (pieces > 0) & (tumour_cells > 0)
+    # A cell counts once for each piece that it lies in.
+    pairs = np.unique(np.stack([pieces[inside], tumour_cells[inside]]), axis=1)
+    nests = _large(pieces, pairs[0], options.nest_min_cells)
+    return _around(nests, tissue, left, um, options)
+
+
+def region_map_of_marker(
+    tissue: NDArray[np.bool_],
+    stained: NDArray[np.bool_],
+    tumour_cells: pd.DataFrame,
+    um: float,
+    options: LandscapeOptions,
+    excluded: NDArray[np.bool_] | None = None,
+) -> NDArray[np.uint8]:
+    """Divide the tissue as `region_map` does, with nests of stained pixels.
+
+    Parameters
+    ----------
+    tissue : (h, w) bool array
+    stained : (h, w) bool array
+        Pixels on the same grid in which the tumour's marker is positive.
+    tumour_cells : pandas.DataFrame
+        Their ``x_um`` and ``y_um``: a nest holds ``nest_min_cells`` of them.
+    um, options, excluded
+        As for `region_map`.
+
+    Returns
+    -------
+    (h, w) uint8 array
+        As of `region_map`.
+    """
+    left = tissue if excluded is None else tissue & ~excluded
+    pieces = _pieces(stained, left, options.nest_close_um / um)
+    centres = pieces[pixel_of_cells(tumour_cells, pieces.shape, um)]
+    nests = _large(pieces, centres, options.nest_min_cells)
+    return _around(nests, tissue, left, um, options)
+
+
+def overlay_drawn(
+    regions: NDArray[np.uint8], drawn: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Region map in which regions drawn by people replace others.
+
+    Parameters
+    ----------
+    regions : (h, w) uint8 array
+        As from `region_map`.
+    drawn : (h, w) uint8 array
+        On the same grid, in the same codes, 0 where nothing is drawn.
+
+    Returns
+    -------
+    (h, w) uint8 array
+        Glass and excluded tissue are as they were.
+    """
+    return np.where(evaluable(regions) & (drawn != GLASS), drawn, regions)
+
+
+def areas_mm2(
+    regions: NDArray[np.uint8], um: float, names: Sequence[str] = REGION_NAMES
+) -> dict[str, float]:
+    """Area of each region of a map with pixels of ``um``, mm²."""
+    return {n: area_mm2(regions == REGION_NAMES.index(n), um) for n in names}
 
 
 def evaluable(regions: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -171,17 +229,40 @@ def _sizes(fine: NDArray[np.uint8], coarse: NDArray[np.bool_]) -> list[tuple[int
     return list(zip(fine.shape, coarse.shape, strict=True))
 
 
-def _drop_small_nests(
-    nest: NDArray[np.bool_], tumour_cells: NDArray[np.uint32], min_cells: int
+def _pieces(
+    seed: NDArray[np.bool_], tissue: NDArray[np.bool_], close_px: float
+) -> NDArray[np.int32]:
+    """Closed pieces of what nests are made of, numbered from 1."""
+    closed = close_mask(seed, close_px) & tissue
+    pieces, _ = ndimage.label(closed, structure=np.ones((3, 3)))
+    return np.asarray(pieces)
+
+
+def _large(
+    pieces: NDArray[np.int32], of_cells: NDArray[np.int32], min_cells: int
 ) -> NDArray[np.bool_]:
-    pieces, count = ndimage.label(nest, structure=np.ones((3, 3)))
-    inside = pieces > 0
-    pairs = np.stack([pieces[inside], tumour_cells[inside]], axis=1)
-    pairs = np.unique(pairs[pairs[:, 1] > 0], axis=0)
-    cells = np.bincount(pairs[:, 0], minlength=count + 1)
+    """Pieces with enough cells, from the piece of each cell."""
+    cells = np.bincount(of_cells, minlength=int(pieces.max(initial=0)) + 1)
     large = cells >= min_cells
     large[0] = False
     return np.asarray(large[pieces])
+
+
+def _around(
+    nests: NDArray[np.bool_],
+    tissue: NDArray[np.bool_],
+    left: NDArray[np.bool_],
+    um: float,
+    options: LandscapeOptions,
+) -> NDArray[np.uint8]:
+    """Map of nests, their stroma and the rest of the tissue that is left."""
+    nests = _fill_small_holes(nests, options.nest_hole_um2 / um**2) & left
+    bed = close_mask(nests, options.bed_close_um / um) & left
+    out = np.where(left, OUTSIDE, GLASS).astype(np.uint8)
+    out[bed] = STROMA
+    out[nests] = TUMOUR
+    out[tissue & ~left] = EXCLUDED
+    return out
 
 
 def _fill_small_holes(nest: NDArray[np.bool_], max_hole_px: float) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.core import quality as core
-from mifprofile.io.geojson import read_exclusions
+from mifprofile.io.geojson import read_drawn_areas
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import write_table
@@ -40,7 +40,7 @@ TISSUE = "tissue"
 def quality(job: Job) -> dict[str, Any]:
     """Find the tissue, exclude what cannot be trusted, and judge the staining."""
     options = job.options.quality
-    drawn = read_exclusions(job.exclusions) if job.exclusions else ()
+    drawn = read_drawn_areas(job.exclusions) if job.exclusions else ()
     slide = open_slide(job.results.slide)
     plane, um = coarse_plane(slide, job.panel.nucleus, options.mask_um)
     tissue = find_tissue(plane, um, options)
@@ -59,7 +59,7 @@ def quality(job: Job) -> dict[str, Any]:
         "mask_um": um,
         "tissue_sha256": _digest(tissue, um),
         "areas_mm2": areas,
-        "drawn": [exclusion.note for exclusion in drawn],
+        "drawn": [area.note for area in drawn],
         "verdict": asdict(verdict),
     }
 

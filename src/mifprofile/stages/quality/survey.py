@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mifprofile.core.quality import Exclusion, Figure, Illumination
+    from mifprofile.core.quality import DrawnArea, Figure, Illumination
     from mifprofile.model import Panel
     from mifprofile.options import QualityOptions
     from mifprofile.stages.workers import Workers
@@ -154,7 +154,7 @@ def survey_slide(
     nuclear: Plane,
     panel: Panel,
     options: QualityOptions,
-    drawn: Sequence[Exclusion],
+    drawn: Sequence[DrawnArea],
     workers: Workers,
 ) -> tuple[dict[str, Mask], list[Figure]]:
     """Find what to exclude, by cause, and the figures of the rest.
@@ -167,7 +167,7 @@ def survey_slide(
     panel : Panel
         Its channels are looked at.
     options : QualityOptions
-    drawn : sequence of Exclusion
+    drawn : sequence of DrawnArea
         Areas that people have drawn.
     workers : Workers
         Threads of this process.
@@ -191,7 +191,7 @@ def survey_slide(
     fold = survey.folds(tissue & ~saturated)
     blurred, sharpness = survey.focus(tissue & ~saturated & ~fold)
     masks = {
-        "excluded": core.draw_exclusions(drawn, shape, grid.cell_px),
+        "excluded": core.draw_areas(((a, 1) for a in drawn), shape, grid.cell_px) > 0,
         "fold": fold,
         "saturated": saturated,
         "out_of_focus": blurred,

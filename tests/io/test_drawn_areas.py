@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mifprofile.errors import FormatError, MissingError
-from mifprofile.io.geojson import read_exclusions
+from mifprofile.io.geojson import read_drawn_areas
 
 SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
 
@@ -27,12 +27,12 @@ def file(tmp_path):
 def test_collections_lists_and_single_features_are_read(file):
     one = feature(classification={"name": "Fold"})
     collection = {"type": "FeatureCollection", "features": [one, feature(name="dust")]}
-    assert [e.note for e in read_exclusions(file(collection))] == ["Fold", "dust"]
-    assert [e.note for e in read_exclusions(file([one]))] == ["Fold"]
-    (drawn,) = read_exclusions(file(feature("MultiPolygon", [[SQUARE], [SQUARE]])))
+    assert [e.note for e in read_drawn_areas(file(collection))] == ["Fold", "dust"]
+    assert [e.note for e in read_drawn_areas(file([one]))] == ["Fold"]
+    (drawn,) = read_drawn_areas(file(feature("MultiPolygon", [[SQUARE], [SQUARE]])))
     assert len(drawn.polygons) == 2
     assert drawn.polygons[0][0].tolist() == SQUARE
-    assert read_exclusions(file({"type": "FeatureCollection", "features": []})) == ()
+    assert read_drawn_areas(file({"type": "FeatureCollection", "features": []})) == ()
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_collections_lists_and_single_features_are_read(file):
 )
 def test_what_is_no_area_is_one_clear_line(file, content, message):
     with pytest.raises(FormatError, match=message):
-        read_exclusions(file(content))
+        read_drawn_areas(file(content))
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(MissingError, match="no such file of exclusions"):
-        read_exclusions(tmp_path / "none.geojson")
+    with pytest.raises(MissingError, match="no such file of drawn areas"):
+        read_drawn_areas(tmp_path / "none.geojson")
