@@ -25,13 +25,10 @@ from mifprofile.io.readers import open_slide
 from mifprofile.model import PLAUSIBLE_UM, nearest
 from mifprofile.options import Options, QualityOptions
 from mifprofile.stages.correct import check_correction
-<<<<<<< HEAD
 from mifprofile.stages.gates import check_lock
+from mifprofile.stages.landscape import check_landscape
 from mifprofile.stages.measure import check_thresholds, column_channels
 from mifprofile.stages.phenotype import check_gating
-=======
-from mifprofile.stages.landscape import check_landscape
->>>>>>> drawn
 from mifprofile.stages.quality import find_tissue
 
 if TYPE_CHECKING:
@@ -162,16 +159,11 @@ def _check_sample(sample: Sample, options: Options, found: _Findings) -> None:
     slide = found.attempt(where, lambda: _slide_of(sample, options, names))
     if sample.exclusions is not None:
         drawn = Path(sample.exclusions)
-<<<<<<< HEAD
-        found.attempt(where, lambda: read_exclusions(drawn))
-    if panel is not None:
-        found.attempt(where, lambda: check_gating(panel, options.phenotype))
-=======
         found.attempt(where, lambda: read_drawn_areas(drawn))
     if panel is not None:
+        found.attempt(where, lambda: check_gating(panel, options.phenotype))
         regions = None if sample.regions is None else Path(sample.regions)
         found.attempt(where, lambda: check_landscape(options, panel, regions))
->>>>>>> drawn
     line = ""
     if slide is not None and panel is not None:
         measure, missing = options.measure, _missing_channels(slide, panel)

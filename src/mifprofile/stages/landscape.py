@@ -25,12 +25,9 @@ from mifprofile.core.landscape import (
 )
 from mifprofile.core.maps import at_grid
 from mifprofile.core.metrics import dictionary
-<<<<<<< HEAD
-=======
-from mifprofile.core.quality import at_grid, draw_areas
+from mifprofile.core.quality import draw_areas
 from mifprofile.errors import UsageError
 from mifprofile.io.geojson import read_drawn_areas
->>>>>>> drawn
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import read_csv, read_parquet, write_table
@@ -107,15 +104,6 @@ def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
     return np.asarray(labels.levels[0]).astype(np.uint8), labels.um
 
 
-<<<<<<< HEAD
-def _only_tumour(
-    labels: NDArray[np.uint32], cells: pd.DataFrame, panel: Panel
-) -> NDArray[np.uint32]:
-    # An uncertain cell makes no hole in its nest.
-    mine = cells["phenotype_best"].isin(panel.tumour_phenotypes)
-    wanted = cells.loc[mine, "cell_id"].to_numpy()
-    return np.where(np.isin(labels, wanted), labels, 0)
-=======
 def _find_regions(
     job: Job, slide: Slide, cells: pd.DataFrame, step: int
 ) -> NDArray[np.uint8]:
@@ -127,9 +115,8 @@ def _find_regions(
     coarse = np.asarray(labels[top::step, left::step])
     tissue = at_grid(*read_tissue(results), coarse.shape, um)
     excluded = tissue & ~at_grid(*read_evaluable(results), coarse.shape, um)
-    names = () if job.panel.tumour is None else job.panel.within(job.panel.tumour)
     # An uncertain cell makes no hole in its nest.
-    tumour = cells[cells["phenotype_best"].isin(names)]
+    tumour = cells[cells["phenotype_best"].isin(job.panel.tumour_phenotypes)]
     if options.nests == "marker":
         stained = at_grid(*_stained(job, slide, um), coarse.shape, um)
         return region_map_of_marker(tissue, stained, tumour, um, options, excluded)
@@ -195,4 +182,3 @@ def _read_drawn(path: Path) -> tuple[tuple[DrawnArea, int], ...]:
     except UsageError as e:
         raise UsageError(f"{path}: {e}") from e
     return tuple(zip(areas, codes, strict=True))
->>>>>>> drawn

@@ -136,8 +136,8 @@ def _inputs(job: Job, stage: Stage) -> list[tuple[str, Path]]:
             "unmixing": _file(correct.unmixing),
             "flat_field": _file(correct.flat_field_file),
         },
-<<<<<<< HEAD
         "phenotype": job.gate_tables | _of_control(control),
+        "landscape": {"regions": job.regions},
     }
     mine = files.get(stage, {})
     return [(name, path) for name, path in mine.items() if path is not None]
@@ -153,13 +153,6 @@ def _of_control(folder: str | None) -> dict[str, Path]:
         "control_quality": control.record_path("quality"),
     }
     return {name: path for name, path in files.items() if path.is_file()}
-=======
-        "phenotype": job.gate_tables
-        | {"control": negative if negative and negative.is_file() else None},
-        "landscape": {"regions": job.regions},
-    }.get(stage, {})
-    return [(name, path) for name, path in files.items() if path is not None]
->>>>>>> drawn
 
 
 def _refuse_missing(job: Job, stage: Stage) -> None:

@@ -9,12 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-<<<<<<< HEAD
 from mifprofile.core.maps import pixel_of_cells
-from mifprofile.core.quality import close_mask
-=======
 from mifprofile.core.quality import area_mm2, close_mask
->>>>>>> drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
