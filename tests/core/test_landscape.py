@@ -137,6 +137,20 @@ def test_ratio_and_zero_denominator(table):
     assert (none.reason, none.n_num) == ("zero_denominator", 20)
 
 
+def test_the_ratio_for_statistics_is_never_infinite(table):
+    row = value(table, "log2_ratio", "stroma", "CD8+", "FOXP3+")
+    assert (row.value, row.status) == (pytest.approx(np.log2(30.5 / 10.5)), "OK")
+    row = value(table, "log2_ratio", "tumour", "CD8+", "FOXP3+")
+    assert (row.value, row.status) == (pytest.approx(np.log2(20.5 / 0.5)), "OK")
+    row = value(table, "log2_ratio", "outside", "CD8+", "FOXP3+")
+    assert (np.isnan(row.value), row.reason) == (True, "no cell of either")
+
+
+def test_a_ratio_to_macrophages_needs_cd68(table):
+    row = value(table, "ratio", "stroma", "CD8+", "CD68+")
+    assert (row.status, row.reason) == ("NOT_COMPUTABLE", "the panel has no CD68")
+
+
 def test_a_panel_without_foxp3_cannot_compute_the_ratio(regions):
     markers = {k: v for k, v in PANEL.markers.items() if k != "FOXP3"}
     panel = panel_with(markers=markers, phenotypes={"tumour": "CK+/CD8-"})

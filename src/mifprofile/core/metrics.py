@@ -81,11 +81,20 @@ _LISTED = (
     ),
     Metric(
         "ratio",
-        "CD8:FOXP3",
-        "cells whose phenotype asks for CD8+ / for FOXP3+",
+        "CD8:FOXP3, CD8:CD68",
+        "cells whose phenotype asks for CD8+ / for FOXP3+, or for CD68+",
         "1",
-        "FOXP3+ cells",
-        "no FOXP3+ cell: zero_denominator, both counts kept; fewer than "
+        "FOXP3+ or CD68+ cells",
+        "no cell below: zero_denominator, both counts kept; fewer than "
+        "landscape.min_ratio_cells of both: LOW_N",
+    ),
+    Metric(
+        "log2_ratio",
+        "The same ratios for statistics",
+        "log2[(cells above + 0.5) / (cells below + 0.5)]",
+        "1",
+        "FOXP3+ or CD68+ cells",
+        "no cell of either: LOW_N without value; fewer than "
         "landscape.min_ratio_cells of both: LOW_N",
     ),
     Metric(

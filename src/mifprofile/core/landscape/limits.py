@@ -10,7 +10,7 @@ import numpy as np
 from mifprofile.core.capability import NESTS, TREGS, Capability, capability
 from mifprofile.core.landscape.estimates import lineage_labels
 from mifprofile.core.landscape.regions import needs_tumour
-from mifprofile.core.landscape.rows import CD8_FOXP3, asking
+from mifprofile.core.landscape.rows import RATIOS, asking
 from mifprofile.core.targets import marker_of
 
 if TYPE_CHECKING:
@@ -90,5 +90,5 @@ def _asked(panel: Panel) -> dict[str, frozenset[str]]:
         name: frozenset(marker for marker, sign in rule.signs if sign)
         for name, rule in rules.items()
     }
-    named = {target: marker_of(target, panel) for target in CD8_FOXP3}
+    named = {t: marker_of(t, panel) for pair in RATIOS for t in pair}
     return asked | {f"{t}+": frozenset({m}) for t, m in named.items() if m is not None}

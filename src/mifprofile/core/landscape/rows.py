@@ -1,4 +1,4 @@
-"""Counts, densities, percentages and CD8:FOXP3 of one region."""
+"""Counts, densities, percentages and ratios of one region."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 # Molecules whose cells are compared, whatever a panel calls its markers.
-CD8_FOXP3 = ("CD8", "FOXP3")
+RATIOS = (("CD8", "FOXP3"), ("CD8", "CD68"))
 
 
 def rows_of_region(scope: Scope) -> Iterator[Estimate]:
@@ -39,7 +39,9 @@ def rows_of_region(scope: Scope) -> Iterator[Estimate]:
     for label in lineage_labels(scope.panel):
         for found in _rows_of(scope, label):
             yield replace(found, row=replace(found.row, param=LINEAGE))
-    yield _cd8_foxp3(scope)
+    for over, under in RATIOS:
+        found = _ratio(scope, over, under)
+        yield from (found, _log2_ratio(scope, found.row))
 
 
 def _rows_of(scope: Scope, name: str) -> Iterator[Estimate]:
@@ -101,24 +103,38 @@ def asking(panel: Panel, *markers: str | None) -> list[str]:
     return [name for name, rule in panel.rules.items() if wanted & set(rule.signs)]
 
 
-def _cd8_foxp3(scope: Scope) -> Estimate:
-    row = replace(scope.row("CD8+", "ratio", np.nan, "1"), phenotype_b="FOXP3+")
-    named = {target: marker_of(target, scope.panel) for target in CD8_FOXP3}
+def _ratio(scope: Scope, over: str, under: str) -> Estimate:
+    """Cells whose phenotype asks for one molecule over those that ask for another."""
+    row = replace(scope.row(f"{over}+", "ratio", np.nan, "1"), phenotype_b=f"{under}+")
+    named = {target: marker_of(target, scope.panel) for target in (over, under)}
     missing = [target for target, marker in named.items() if marker is None]
     if missing:
         reason = f"the panel has no {' and no '.join(missing)}"
         return Estimate(replace(row, status="NOT_COMPUTABLE", reason=reason))
-    cd8, foxp3 = (
+    upper, lower = (
         scope.cells["phenotype"].isin(asking(scope.panel, marker)).to_numpy()
         for marker in named.values()
     )
-    row = replace(row, n_num=int(cd8.sum()), n_den=int(foxp3.sum()))
+    row = replace(row, n_num=int(upper.sum()), n_den=int(lower.sum()))
     if row.n_den == 0:
         return Estimate(replace(row, status="LOW_N", reason="zero_denominator"))
-    row = replace(row, value=row.n_num / row.n_den)
+    row = _few(scope, replace(row, value=row.n_num / row.n_den))
+    return Estimate(row, Sums(scope.by_block(upper), scope.by_block(lower), "ratio"))
+
+
+def _log2_ratio(scope: Scope, ratio: Row) -> Estimate:
+    """The same for statistics: half a cell more on either side, so never infinite."""
+    row = replace(ratio, metric="log2_ratio", value=np.nan)
+    if row.status == "NOT_COMPUTABLE":
+        return Estimate(row)
+    if row.n_num + row.n_den == 0:
+        return Estimate(replace(row, reason="no cell of either"))
+    value = float(np.log2((row.n_num + 0.5) / (row.n_den + 0.5)))
+    return Estimate(_few(scope, replace(row, value=value, status="OK", reason="")))
+
+
+def _few(scope: Scope, row: Row) -> Row:
     least = scope.options.min_ratio_cells
-    if row.n_num + row.n_den < least:
-        reason = f"fewer than {least} cells in all"
-        row = replace(row, status="LOW_N", reason=reason)
-    both = scope.by_block(cd8), scope.by_block(foxp3)
-    return Estimate(row, Sums(*both, kind="ratio"))
+    if row.n_num + row.n_den >= least:
+        return row
+    return replace(row, status="LOW_N", reason=f"fewer than {least} cells in all")
