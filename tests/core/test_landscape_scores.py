@@ -142,6 +142,16 @@ def test_ic_and_stil_are_shares_of_area(cells, table):
     assert stil.ci_low < stil.value < stil.ci_high
 
 
+def test_ic_by_stained_area(cells, table, regions):
+    assert pick(table, "pdl1_ic_stained").status == "NOT_COMPUTABLE"
+    stained = cells.assign(**{"PD-L1_membrane_positive_fraction": 0.25})
+    half = table_of(stained, regions)
+    row, whole = pick(half, "pdl1_ic_stained"), pick(half, "pdl1_ic")
+    assert row.value == pytest.approx(whole.value / 4)
+    assert row.ci_low < row.value < row.ci_high
+    assert (row.n_num, row.status) == (whole.n_num, "APPROX")
+
+
 def test_cuts_come_with_their_probability(table):
     assert pick(table, "pdl1_tps_probability", "cut=1").value == 1
     far = pick(table, "pdl1_cps_probability", "within_um=500,cut=10")

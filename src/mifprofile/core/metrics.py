@@ -136,6 +136,16 @@ _LISTED = (
         "area_um2: NOT_COMPUTABLE",
         "PMC7265767; area of cells, not of stained pixels",
     ),
+    Metric(
+        "pdl1_ic_stained",
+        "PD-L1 IC by stained area",
+        "100 · Σ area × stained share of PD-L1+ immune cells in the tumour bed / its area",
+        "%",
+        "area of the tumour bed",
+        "as pdl1_ic; no positive_fraction: NOT_COMPUTABLE; where PD-L1 is not read in "
+        "the whole cell, its share there stands for the cell's: APPROX",
+        "PMC7265767",
+    ),
     *(
         Metric(
             f"pdl1_{score}_probability",

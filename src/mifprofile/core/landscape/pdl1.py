@@ -32,7 +32,7 @@ from mifprofile.core.scores import (
     probability_at_least,
     tps,
 )
-from mifprofile.core.targets import names_of
+from mifprofile.core.targets import marker_of, names_of
 from mifprofile.model import UNCERTAIN
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 TPS, CPS, IC = "PD-L1 TPS", "PD-L1 CPS", "PD-L1 IC"
+STAINED = "pdl1_ic_stained"
 NO_DISTANCE = "no map of the nests: all of tumour and stroma counts"
 
 
@@ -59,6 +60,7 @@ def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
         found = _cps(sample, away_um <= within_um, within_um)
         yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
     yield from _with_cuts(sample, _ic(sample), IC_CUTS)
+    yield _ic_stained(sample)
 
 
 def _unanswered(sample: Sample) -> Iterator[Estimate]:
@@ -72,6 +74,8 @@ def _unanswered(sample: Sample) -> Iterator[Estimate]:
         yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
     nothing = Estimate(_row(sample, bed, Score("pdl1_ic", np.nan, "%")))
     yield from _with_cuts(sample, _asked(sample, nothing, IC), IC_CUTS)
+    nothing = Estimate(_row(sample, bed, Score(STAINED, np.nan, "%")))
+    yield _asked(sample, nothing, IC)
 
 
 def _tps(sample: Sample) -> Estimate:
@@ -124,10 +128,11 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
     return found
 
 
-def _ic(sample: Sample) -> Estimate:
+def _ic(sample: Sample, share: Floats | float = 1.0) -> Estimate:
+    """IC by the area of cells, or of a share of each."""
     bed = sample.scopes["tumour_bed"]
     immune = sample.positive(bed, "PD-L1") & _immune(sample, bed)
-    areas_mm2 = _areas_mm2(bed)
+    areas_mm2 = _areas_mm2(bed) * share
     score = ic_score(
         float(areas_mm2[immune].sum()),
         bed.area_mm2,
@@ -149,6 +154,21 @@ def _ic(sample: Sample) -> Estimate:
         ),
     )
     return _asked(sample, found, IC)
+
+
+def _ic_stained(sample: Sample) -> Estimate:
+    """IC by stained area: the stained share of each cell, where PD-L1 is read."""
+    bed, name = sample.scopes["tumour_bed"], marker_of("PD-L1", sample.panel)
+    part = sample.panel.markers[name or ""].measure
+    column = f"{name}_{part}_positive_fraction"
+    known = column in bed.cells
+    share = bed.cells[column].fillna(0).to_numpy(float) if known else np.nan
+    found = _ic(sample, share)
+    row = replace(needs_column(found.row, bed, column), metric=STAINED)
+    if row.status == "OK" and part != "cell":
+        reason = f"the stained share of the {part} stands for that of the cell"
+        row = replace(row, status="APPROX", reason=reason)
+    return replace(found, row=row)
 
 
 def _immune_away_um(sample: Sample) -> Floats:
@@ -201,7 +221,9 @@ def _areas_mm2(scope: Scope) -> Floats:
 
 
 def _row(sample: Sample, scope: Scope, score: Score, within_um: float = 0) -> Row:
-    whose = "immune" if score.name == "pdl1_ic" else sample.panel.tumour or ""
+    whose = (
+        "immune" if score.name in {"pdl1_ic", STAINED} else sample.panel.tumour or ""
+    )
     param = f"within_um={within_um:g}" if within_um else ""
     row = scope.scored(whose, score, param=param)
     return replace(row, phenotype_b="PD-L1")
