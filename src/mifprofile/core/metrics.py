@@ -139,7 +139,8 @@ _LISTED = (
     Metric(
         "pdl1_ic_stained",
         "PD-L1 IC by stained area",
-        "100 · Σ area × stained share of PD-L1+ immune cells in the tumour bed / its area",
+        "100 · Σ area × stained share of PD-L1+ immune cells in the tumour bed / its "
+        "area",
         "%",
         "area of the tumour bed",
         "as pdl1_ic; no positive_fraction: NOT_COMPUTABLE; where PD-L1 is not read in "
