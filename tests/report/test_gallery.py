@@ -49,7 +49,9 @@ def test_one_strip_per_kind_with_the_same_contrast() -> None:
     }
     pictures = gallery_pictures(Gallery("CD8", 20.0, stamps))
     assert list(pictures) == [KINDS[0], KINDS[2]]
-    assert pictures[KINDS[0]].shape == (STAMP_PX, 2 * STAMP_PX + GAP_PX, 3)
+    for picture in pictures.values():
+        assert picture.shape == (STAMP_PX, 2 * STAMP_PX + GAP_PX, 3)
+    assert (pictures[KINDS[2]][:, STAMP_PX:] == 255).all()
     middle = STAMP_PX // 2
     positive, negative = (pictures[k][middle, middle] for k in (KINDS[0], KINDS[2]))
     assert positive[0] > 200

@@ -108,7 +108,10 @@ def gallery_pictures(gallery: Gallery) -> dict[str, Rgb]:
     nucleus, marker = (np.concatenate([s.planes[i].ravel() for s in stamps])
                        for i in range(2))  # fmt: skip
     ranges = [nucleus_range(nucleus), marker_range(marker, gallery.threshold)]
-    return {k: _strip(row, ranges) for k, row in gallery.stamps.items() if row}
+    # All as wide as the longest, so that the page shows every cell at one scale.
+    longest = max(len(row) for row in gallery.stamps.values())
+    rows = {kind: row for kind, row in gallery.stamps.items() if row}
+    return {kind: _strip(row, ranges, longest) for kind, row in rows.items()}
 
 
 def _draw(
@@ -119,9 +122,9 @@ def _draw(
     return rng.permutation(far)[:count]
 
 
-def _strip(stamps: Sequence[Stamp], ranges: Sequence[Range]) -> Rgb:
+def _strip(stamps: Sequence[Stamp], ranges: Sequence[Range], longest: int) -> Rgb:
     step = STAMP_PX + GAP_PX
-    strip = np.full((STAMP_PX, step * len(stamps) - GAP_PX, 3), PAPER, np.uint8)
+    strip = np.full((STAMP_PX, step * longest - GAP_PX, 3), PAPER, np.uint8)
     for k, stamp in enumerate(stamps):
         strip[:, k * step : k * step + STAMP_PX] = _picture(stamp, ranges)
     return strip

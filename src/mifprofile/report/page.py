@@ -33,9 +33,9 @@ BESIDE = "cells side by side"
 STATUS_MEANING = {
     "OK": "value as measured",
     "LOW_N": "too few cells for a firm value",
-    "LOW_AREA": "too little area for a density",
+    "LOW_AREA": "too little area for the value or for its interval",
     "NO_TUMOUR": "no tumour nest was found",
-    "NOT_COMPUTABLE": "the panel cannot answer this",
+    "NOT_COMPUTABLE": "cannot be had; the reason says why",
     "APPROX": "an approximation; the reason says which",
     "QC_FAIL": "failed a quality check",
 }
