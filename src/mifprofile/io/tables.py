@@ -43,8 +43,10 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=columns)
     except pyarrow.ArrowInvalid as e:
+        # What follows is the whole schema.
+        reason = str(e).split(" in ", 1)[0]
         raise FormatError(
-            f"{path}: damaged, or made with another panel ({e}); "
+            f"{path}: damaged, or made with another panel ({reason}); "
             "run the stages again with --force"
         ) from e
 
