@@ -241,6 +241,11 @@ def fit_gate(levels: NDArray[np.float64], options: PhenotypeOptions) -> Gate:
     )
 
 
+def ungated_markers(gates: pd.DataFrame) -> frozenset[str]:
+    """Markers of a gate table in which no positive population was found."""
+    return frozenset(gates.loc[gates["threshold"].isna(), "marker"])
+
+
 def gate_figures(levels: NDArray[np.float64], threshold: float) -> dict[str, float]:
     """What a gate does to the cells, whoever set it, and how firm it is.
 

@@ -16,16 +16,15 @@ from mifprofile.core.foreign import (
     positive_by_list,
     region_of,
 )
+from mifprofile.core.gates import ungated_markers
 from mifprofile.core.landscape import (
     OUTSIDE,
     REGION_NAMES,
     landscape,
     landscape_of_areas,
     region_of_cells,
-    widen,
 )
 from mifprofile.core.maps import at_grid
-from mifprofile.core.metrics import dictionary
 from mifprofile.core.phenotype import call_cells, lineage_of
 from mifprofile.errors import UsageError
 from mifprofile.io.atomic import storage_errors
@@ -34,10 +33,12 @@ from mifprofile.io.cell_tables import (
     read_areas_mm2,
     read_cell_table,
     read_tissue_map,
+    required_um,
 )
 from mifprofile.io.results import slide_identity
 from mifprofile.io.tables import write_table
 from mifprofile.report import Overview, ReportContent
+from mifprofile.stages.landscape import write_landscape
 from mifprofile.stages.phenotype import make_gates
 from mifprofile.stages.report import software, stage_records, write_report
 
@@ -70,12 +71,6 @@ class _Called:
     gates: pd.DataFrame
     cells: pd.DataFrame
 
-    @property
-    def ungated(self) -> frozenset[str]:
-        """Markers without a positive population."""
-        none = self.gates["threshold"].isna()
-        return frozenset(self.gates.loc[none, "marker"])
-
 
 def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, Any]:
     """Make the landscape of cells that another program found.
@@ -87,7 +82,8 @@ def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, A
     table : Path
         As for `mifprofile.io.cell_tables.read_cell_table`.
     areas : Path or None
-        As for `mifprofile.io.cell_tables.read_areas_mm2`.
+        As for `mifprofile.io.cell_tables.read_areas_mm2`, or inForm's map of tissue
+        categories (``binary_seg_maps.tif``).
 
     Returns
     -------
@@ -125,15 +121,24 @@ def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, A
 def _tissue(areas: Path | None, um: float | None) -> _Tissue:
     if areas is None:
         return _Tissue(None, np.nan, {})
+    if areas.suffix.casefold() in MAPS:
+        return _mapped(areas, um)
     found: dict[str, float] = {}
     for category, mm2 in read_areas_mm2(areas, um).items():
         region = region_of(category)
         found[region] = found.get(region, 0.0) + mm2
-    if areas.suffix.casefold() not in MAPS or um is None:
-        return _Tissue(None, np.nan, found)
-    codes, names = read_tissue_map(areas)
+    return _Tissue(None, np.nan, found)
+
+
+def _mapped(path: Path, pixel_um: float | None) -> _Tissue:
+    codes, names = read_tissue_map(path)
+    um = required_um(path, pixel_um)
     ours = np.array([REGION_NAMES.index(region_of(n)) for n in names], np.uint8)
-    return _Tissue(ours[codes], um, found)
+    regions = ours[codes]
+    pixels = np.bincount(regions.ravel(), minlength=len(REGION_NAMES))
+    mm2 = um**2 / 1e6
+    areas = {REGION_NAMES[c]: float(pixels[c]) * mm2 for c in dict.fromkeys(ours)}
+    return _Tissue(regions, um, areas)
 
 
 def _regions(cells: pd.DataFrame, tissue: _Tissue) -> pd.Series:
@@ -210,7 +215,7 @@ def _gates(job: Job, levels: pd.DataFrame, notes: dict[str, str]) -> pd.DataFram
 
 
 def _rows(job: Job, called: _Called, tissue: _Tissue) -> pd.DataFrame:
-    asked = job.panel, job.options.landscape, called.ungated
+    asked = job.panel, job.options.landscape, ungated_markers(called.gates)
     cells, name = called.cells, job.results.sample_id
     if tissue.regions is None:
         return landscape_of_areas(name, cells, tissue.areas_mm2, *asked)
@@ -222,9 +227,7 @@ def _write(job: Job, called: _Called, rows: pd.DataFrame) -> None:
     write_table(called.gates, results.gates)
     write_table(cells, results.cells)
     write_table(cells, results.cells.with_suffix(".csv"))
-    write_table(rows, results.landscape)
-    write_table(widen(rows), results.landscape_wide)
-    write_table(dictionary(), results.dictionary)
+    write_landscape(results, rows)
 
 
 def _record(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.core.foreign import drawn_region
-from mifprofile.core.gates import GATE_COLUMNS
+from mifprofile.core.gates import GATE_COLUMNS, ungated_markers
 from mifprofile.core.landscape import (
     GLASS,
     REGION_NAMES,
@@ -65,9 +65,14 @@ def landscape(job: Job) -> dict[str, Any]:
         results.keep_input(job.regions)
     cells["region"] = region_of_cells(cells, regions, um)
     gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
-    ungated = frozenset(gates.loc[gates["threshold"].isna(), "marker"])
     table = core_landscape(
-        results.sample_id, cells, regions, um, job.panel, options, ungated
+        results.sample_id,
+        cells,
+        regions,
+        um,
+        job.panel,
+        options,
+        ungated_markers(gates),
     )
     write_label_store(
         results.regions,
@@ -75,9 +80,7 @@ def landscape(job: Job) -> dict[str, Any]:
         PixelSize(um, um),
         origin_um=slide.origin_um,
     )
-    write_table(table, results.landscape)
-    write_table(widen(table), results.landscape_wide)
-    write_table(dictionary(), results.dictionary)
+    write_landscape(results, table)
     drawn_mm2 = areas_mm2(np.where(evaluable(found), drawn, GLASS), um, TISSUE_NAMES)
     if job.regions is not None and not any(drawn_mm2.values()):
         job.say(f"  warn: {job.regions}: no drawn area lies on evaluable tissue")
@@ -95,6 +98,13 @@ def check_landscape(options: Options, panel: Panel, regions: Path | None) -> Non
         _refuse_corrected(options.measure.correct.active)
     if regions is not None:
         _read_drawn(regions)
+
+
+def write_landscape(results: Results, table: pd.DataFrame) -> None:
+    """Write the table in both shapes, and what its metrics mean."""
+    write_table(table, results.landscape)
+    write_table(widen(table), results.landscape_wide)
+    write_table(dictionary(), results.dictionary)
 
 
 def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mifprofile.core.landscape import (
-    REGION_NAMES,
-    REGIONS,
+    TISSUE_NAMES,
     Makeup,
     makeup_table,
     neighbourhood_shares,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
 
 COLUMNS = ["cell_id", "x_um", "y_um", "phenotype", "region"]
-TISSUE = [REGION_NAMES[code] for code in REGIONS["tissue"]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _tissue_cells(results: Results, panel: Panel) -> pd.DataFrame:
             f"{results.cells}: phenotype {min(unknown)!r} is not in the panel; "
             "run the stages again with --force"
         )
-    cells = cells[cells["region"].isin(TISSUE)].reset_index(drop=True)
+    cells = cells[cells["region"].isin(TISSUE_NAMES)].reset_index(drop=True)
     names = pd.Categorical(cells["phenotype"], panel.categories)
     return cells.assign(phenotype=names)
 

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from mifprofile.errors import FormatError, MifprofileError
 from mifprofile.io.cell_tables import _halo, _inform, _own, _qupath
-from mifprofile.io.cell_tables._areas import read_areas_mm2, read_tissue_map
+from mifprofile.io.cell_tables._areas import (
+    read_areas_mm2,
+    read_tissue_map,
+    required_um,
+)
 from mifprofile.io.cell_tables._common import CellTable, assemble
 from mifprofile.io.cell_tables._text import read_text
 from mifprofile.io.tables import read_parquet
@@ -16,7 +20,13 @@ if TYPE_CHECKING:
 
     from mifprofile.model import Panel
 
-__all__ = ["CellTable", "read_areas_mm2", "read_cell_table", "read_tissue_map"]
+__all__ = [
+    "CellTable",
+    "read_areas_mm2",
+    "read_cell_table",
+    "read_tissue_map",
+    "required_um",
+]
 
 PROGRAMS = (_own, _inform, _qupath, _halo)
 

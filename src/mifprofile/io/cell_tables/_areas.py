@@ -33,9 +33,8 @@ def read_areas_mm2(path: Path, pixel_um: float | None = None) -> dict[str, float
     Parameters
     ----------
     path : Path
-        inForm's ``cell_seg_data_summary.txt``, its map of tissue categories
-        (``binary_seg_maps.tif``), or a CSV with columns ``region`` and ``area_mm2``.
-        Areas of several fields add up.
+        inForm's ``cell_seg_data_summary.txt``, or a CSV with columns ``region`` and
+        ``area_mm2``. Areas of several fields add up.
     pixel_um : float, optional
         Needed where areas are in pixels.
 
@@ -44,11 +43,6 @@ def read_areas_mm2(path: Path, pixel_um: float | None = None) -> dict[str, float
     dict
         Category to mm².
     """
-    if path.suffix.casefold() in {".tif", ".tiff"}:
-        codes, names = read_tissue_map(path)
-        pixels = np.bincount(codes.ravel(), minlength=len(names))
-        mm2 = _pixel_mm2(path, pixel_um)
-        return {n: float(p) * mm2 for n, p in zip(names, pixels, strict=True)}
     table = read_text(path)
     column = next((c for c in table.columns if AREA.fullmatch(str(c))), None)
     if column is not None and CATEGORY in table:
@@ -95,14 +89,15 @@ def _of_summary(
         rows = rows[rows["Phenotype"].isin([ALL])]
     unit = str(AREA.fullmatch(column)[1])  # type: ignore[index]
     mm2 = {"pixels": None, "sq mm": 1.0}.get(unit, 1e-6)
-    factor = _pixel_mm2(path, pixel_um) if mm2 is None else mm2
+    factor = required_um(path, pixel_um) ** 2 / 1e6 if mm2 is None else mm2
     areas = numbers(rows, column) * factor
     return {str(k): float(v) for k, v in areas.groupby(rows[CATEGORY]).sum().items()}
 
 
-def _pixel_mm2(path: Path, pixel_um: float | None) -> float:
+def required_um(path: Path, pixel_um: float | None) -> float:
+    """Pixel size of a file whose areas are in pixels; UsageError if it is not given."""
     if pixel_um is None:
         raise UsageError(
             f"{path}: its areas are in pixels; give their size in µm with --pixel-size"
         )
-    return pixel_um**2 / 1e6
+    return pixel_um
