@@ -79,6 +79,7 @@ def test_without_areas_there_is_no_density(tmp_path: Path, halo: Path) -> None:
     assert value(tmp_path, "count", "stroma", "CTL")["value"] == 2
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "No tissue was found" not in page
+    assert "No tumour nest was found" not in page
 
 
 def test_a_tissue_map_gives_regions_and_their_shape(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
     elif content.panel.tumour is None:
         text = "The panel names no tumour, so tumour and stroma are not told apart."
         yield Finding("note", text)
-    elif not content.value("area", "tumour").get("value", 0.0) > 0:
+    elif content.value("area", "tumour").get("value", 0.0) == 0:
         text = "No tumour nest was found: tumour and stroma have no densities."
         yield Finding("warn", text)
 
