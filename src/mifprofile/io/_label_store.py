@@ -121,9 +121,9 @@ def create_label_store(
 ) -> None:
     """Make a store of empty label pyramids (y, x).
 
-    Writers that keep to whole chunks of `CHUNK_PX` need no lock. They fill the full
-    resolution through `open_label_array` and then, level by level, the coarser ones
-    with `thin_labels`. `label_store` does all of it in one process.
+    Writers that keep to whole chunks of `CHUNK_PX` need no lock; each level holds every
+    second pixel of the one before. `write_labels` fills any part of any level,
+    `label_store` all of them in one process.
     """
     root = zarr.create_group(path, zarr_format=3)
     root.update_attributes({"ome": {"version": _ngff.VERSION, "labels": list(names)}})
@@ -150,25 +150,41 @@ def open_label_array(path: str | Path, name: str, level: int = 0) -> zarr.Array[
     return zarr.open_array(Path(path) / name / str(level), mode="r+")
 
 
-def thin_labels(
-    path: str | Path, name: str, level: int, window: tuple[slice, slice]
+def write_labels(
+    path: str | Path,
+    name: str,
+    level: int,
+    corner: tuple[int, int],
+    labels: NDArray[np.integer[Any]],
 ) -> None:
-    """Fill part of a coarser level with every second pixel of the level before.
+    """Fill part of one level, which may be any; chunks without labels are left out.
 
     Parameters
     ----------
     path : str or Path
     name : str
     level : int
-        1 or more.
-    window : tuple of slice
-        (rows, columns) of the coarser level; whole chunks.
+        0 is the full resolution.
+    corner : tuple of int
+        Where the part begins in that level; a whole chunk does.
+    labels : (h, w) integer array
+        Whole chunks, but for the slide's edge.
     """
-    fine = open_label_array(path, name, level - 1)
-    rows, cols = (slice(2 * s.start, 2 * s.stop) for s in window)
-    block = np.asarray(fine[rows, cols])[::2, ::2]
-    if block.any():
-        open_label_array(path, name, level)[window] = block
+    # Whether a chunk is empty is seen here, several times faster than zarr looks.
+    config = {"write_empty_chunks": True}
+    array = zarr.open_array(Path(path) / name / str(level), mode="r+", config=config)
+    height, width = labels.shape
+    for y, x in itertools.product(
+        range(0, height, CHUNK_PX), range(0, width, CHUNK_PX)
+    ):
+        chunk = labels[y : y + CHUNK_PX, x : x + CHUNK_PX]
+        if chunk.any():
+            top, left = corner[0] + y, corner[1] + x
+            window = (
+                slice(top, top + chunk.shape[0]),
+                slice(left, left + chunk.shape[1]),
+            )
+            array[window] = np.ascontiguousarray(chunk)
 
 
 def open_label_store(path: str | Path) -> dict[str, LabelPyramid]:
@@ -216,12 +232,13 @@ def _thin(path: Path, name: str) -> None:
     full = open_label_array(path, name).shape
     shapes = pyramid_shapes((full[0], full[1]))
     for level, (height, width) in enumerate(shapes[1:], start=1):
-        corners = itertools.product(
+        fine = open_label_array(path, name, level - 1)
+        for y, x in itertools.product(
             range(0, height, CHUNK_PX), range(0, width, CHUNK_PX)
-        )
-        for y, x in corners:
-            rows = slice(y, min(y + CHUNK_PX, height))
-            thin_labels(path, name, level, (rows, slice(x, min(x + CHUNK_PX, width))))
+        ):
+            rows, cols = (slice(2 * v, 2 * (v + CHUNK_PX)) for v in (y, x))
+            labels = np.asarray(fine[rows, cols])[::2, ::2]
+            write_labels(path, name, level, (y, x), labels)
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
-from zarr.codecs import BloscCodec
 
 from mifprofile.io.atomic import replace, storage_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
 _KEY = "key"
 _number = itertools.count()
@@ -25,10 +23,10 @@ _number = itertools.count()
 
 @dataclass(frozen=True)
 class Scratch:
-    """Arrays that tasks fill, and marks of what is done.
+    """Arrays that tasks leave for each other, and marks of what is done.
 
-    A mark appears under its name only once it is complete, and a task sets it after
-    everything else that it writes: what is marked need not be done again.
+    Either appears under its name only once it is complete. What tasks write is raw:
+    it is read within minutes, and packing it costs more than the disk does.
 
     Attributes
     ----------
@@ -43,7 +41,7 @@ class Scratch:
         Returns
         -------
         bool
-            Whether the arrays are there already.
+            Whether tasks had begun.
         """
         marked = self.folder / _KEY
         if marked.is_file() and marked.read_text(encoding="utf-8") == key:
@@ -53,32 +51,26 @@ class Scratch:
         return False
 
     def ready(self, key: str) -> None:
-        """Say that the arrays are there."""
+        """Say that tasks may begin."""
         partial = self._partial(_KEY)
         partial.write_text(key, encoding="utf-8")
         partial.replace(self.folder / _KEY)
 
-    def create(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        chunks: tuple[int, ...],
-        dtype: DTypeLike,
-        fill: int = 0,
-    ) -> None:
-        """Make an array; tasks that keep to whole chunks may fill it side by side."""
-        zarr.create_array(
-            self.folder / name,
-            shape=shape,
-            chunks=chunks,
-            dtype=dtype,
-            fill_value=fill,
-            compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
-        )
+    def put(self, name: str, array: NDArray[Any]) -> None:
+        """Leave one array, of which parts will be read."""
+        with storage_errors(self.folder):
+            partial = self._partial(name)
+            with partial.open("wb") as file:
+                np.save(file, array)
+            partial.replace(self._array(name))
 
-    def open(self, name: str) -> zarr.Array[Any]:
-        """Open an array for reading and writing."""
-        return zarr.open_array(self.folder / name, mode="r+")
+    def holds(self, name: str) -> bool:
+        """Whether an array was left under a name."""
+        return self._array(name).is_file()
+
+    def view(self, name: str) -> NDArray[Any]:
+        """Array as it lies on the disk, to be read in part."""
+        return np.asarray(np.load(self._array(name), mmap_mode="r"))
 
     def save(self, mark: str, **arrays: NDArray[Any]) -> None:
         """Set a mark that holds small arrays."""
@@ -108,6 +100,9 @@ class Scratch:
 
     def _path(self, mark: str) -> Path:
         return self.folder / f"{mark}.npz"
+
+    def _array(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
 
     def _partial(self, name: str) -> Path:
         return self.folder / f"{name}.partial-{os.getpid()}-{next(_number)}"

@@ -8,8 +8,8 @@ from mifprofile.io._label_store import (
     open_label_array,
     open_label_store,
     pyramid_shapes,
-    thin_labels,
     write_label_store,
+    write_labels,
 )
 from mifprofile.io._scratch import Scratch
 from mifprofile.io._slide_store import is_current_store, write_slide_store
@@ -24,7 +24,7 @@ __all__ = [
     "open_label_array",
     "open_label_store",
     "pyramid_shapes",
-    "thin_labels",
     "write_label_store",
+    "write_labels",
     "write_slide_store",
 ]

@@ -4,16 +4,20 @@ from mifprofile.core.segment.cells import expand_nuclei, reach_px
 from mifprofile.core.segment.claims import claim_cells, claim_reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, plan_blocks
-from mifprofile.core.segment.nuclei import (
-    ObjectRules,
-    segment_nuclei,
-)
+from mifprofile.core.segment.nuclei import ObjectRules, segment_nuclei
 from mifprofile.core.segment.objects import (
     boxes_of,
     contrasts,
     flow_errors,
     solid_areas,
     solid_objects,
+)
+from mifprofile.core.segment.packed import (
+    no_output,
+    pack_cells,
+    pack_output,
+    unpack_cells,
+    unpack_output,
 )
 from mifprofile.core.segment.resample import resample, source_window
 from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, block_seams
@@ -31,6 +35,9 @@ __all__ = [
     "expand_nuclei",
     "flow_errors",
     "follow_flows",
+    "no_output",
+    "pack_cells",
+    "pack_output",
     "plan_blocks",
     "reach_px",
     "resample",
@@ -39,4 +46,6 @@ __all__ = [
     "solid_areas",
     "solid_objects",
     "source_window",
+    "unpack_cells",
+    "unpack_output",
 ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Scaled membrane signal below this is none.
 BACKGROUND_SIGNAL = 0.25
+FRAME = -1
 
 
 def expand_nuclei(
@@ -54,8 +55,13 @@ def expand_nuclei(
     read that margin agree.
     """
     reach = max(rim_um, expansion_um if membrane is not None else 0.0) / um
-    signal = np.zeros(nuclei.shape, np.float32) if membrane is None else membrane
-    return _grow(nuclei, _around(nuclei), signal, reach, rim_um / um, membrane_stop)
+    # A frame that belongs to no cell, and is not free, spares looking for the edges.
+    cells = np.pad(nuclei, 1, constant_values=FRAME)
+    signal = (
+        np.zeros_like(cells, np.float32) if membrane is None else np.pad(membrane, 1)
+    )
+    _grow(cells, signal, reach, rim_um / um, membrane_stop)
+    return cells[1:-1, 1:-1]
 
 
 def reach_px(um: float, rim_um: float, expansion_um: float) -> int:
@@ -64,97 +70,83 @@ def reach_px(um: float, rim_um: float, expansion_um: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _around(nuclei: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Flat indices of the background pixels that touch a nucleus."""
-    height, width = nuclei.shape
-    free = np.empty(nuclei.size, np.int64)
-    column = np.zeros(width + 2, np.int32)
-    n = 0
-    for y in range(height):
-        above, below = nuclei[max(y - 1, 0)], nuclei[min(y + 1, height - 1)]
-        for x in range(width):
-            column[x + 1] = above[x] | nuclei[y, x] | below[x]
-        for x in range(width):
-            if nuclei[y, x] == 0 and (column[x] | column[x + 1] | column[x + 2]):
-                free[n] = y * width + x
-                n += 1
-    return free[:n]
-
-
-@njit(cache=True, nogil=True)
 def _grow(
-    nuclei: NDArray[np.int32],
-    free: NDArray[np.int64],
+    cells: NDArray[np.int32],
     signal: NDArray[np.float32],
     reach_px: float,
     rim_px: float,
     stop: float,
-) -> NDArray[np.int32]:
-    cells = nuclei.copy()
-    # Way from the nucleus pixel where each cell pixel's path began, and the peak of
-    # the signal on that path.
-    way = np.zeros((*nuclei.shape, 2), np.int16)
-    peak = np.zeros(nuclei.shape, np.float32)
-    seen = np.zeros(nuclei.shape, np.int16)
-    for step in range(int(np.ceil(reach_px))):
-        owners = np.zeros(free.size, np.int32)
-        for i in range(free.size):
-            owners[i] = _join(free[i], cells, way, peak, signal, reach_px, rim_px, stop)
-        for i in range(free.size):
-            cells.ravel()[free[i]] = owners[i]
-        free = _beside(cells, free[owners > 0], seen, step + 1)
-    return cells
+) -> None:
+    """Let all cells grow by one pixel at a time, each to its neighbours of before."""
+    width = cells.shape[1]
+    owners, signals = cells.ravel(), signal.ravel()
+    # Of each pixel: which neighbour it joined, the way from the nucleus pixel where its
+    # path began, and the peak of the signal on that path.
+    source = np.zeros(owners.size, np.int32)
+    way = np.zeros((owners.size, 2), np.int16)
+    peak = np.zeros(owners.size, np.float32)
+    edge = _edge(owners, width)
+    for _ in range(int(np.ceil(reach_px))):
+        joined = np.empty(8 * edge.size, np.int32)
+        n = 0
+        for at in edge:
+            for dy in (-1, 0, 1):
+                for dx in (-1, 0, 1):
+                    to = at + dy * width + dx
+                    if owners[to] != 0:
+                        continue
+                    y, x = way[at, 0] + dy, way[at, 1] + dx
+                    far = y * y + x * x
+                    if far > reach_px * reach_px + 1e-6 or (
+                        far > rim_px * rim_px
+                        and (
+                            signals[to] < BACKGROUND_SIGNAL
+                            or signals[to] < stop * peak[at]
+                        )
+                    ):
+                        continue
+                    if source[to] == 0:
+                        joined[n] = to
+                        n += 1
+                    elif not _nearer(far, at, to, owners, source, way):
+                        continue
+                    source[to] = at
+                    way[to, 0], way[to, 1] = y, x
+        edge = joined[:n]
+        for to in edge:
+            owners[to] = owners[source[to]]
+            peak[to] = max(peak[source[to]], signals[to])
 
 
 @njit(cache=True, nogil=True)
-def _beside(
-    cells: NDArray[np.int32],
-    edge: NDArray[np.int64],
-    seen: NDArray[np.int16],
-    mark: int,
-) -> NDArray[np.int64]:
-    """Free pixels beside those that joined last: nothing is new for the others."""
-    height, width = cells.shape
-    found = np.empty(8 * edge.size, np.int64)
+def _edge(owners: NDArray[np.int32], width: int) -> NDArray[np.int32]:
+    """Pixels of nuclei beside which there is a free one."""
+    found = np.empty(owners.size, np.int32)
     n = 0
-    for at in edge:
-        y, x = at // width, at % width
-        for v in range(max(y - 1, 0), min(y + 2, height)):
-            for u in range(max(x - 1, 0), min(x + 2, width)):
-                if not cells[v, u] and seen[v, u] != mark:
-                    seen[v, u] = mark
-                    found[n] = v * width + u
-                    n += 1
+    for at in range(width, owners.size - width):
+        if owners[at] > 0:
+            free = False
+            for near in (at - width, at, at + width):
+                free |= owners[near - 1] == 0 or owners[near + 1] == 0
+                free |= owners[near] == 0
+            if free:
+                found[n] = at
+                n += 1
     return found[:n]
 
 
 @njit(inline="always")
-def _join(
+def _nearer(
+    far: int,
     at: int,
-    cells: NDArray[np.int32],
+    to: int,
+    owners: NDArray[np.int32],
+    source: NDArray[np.int32],
     way: NDArray[np.int16],
-    peak: NDArray[np.float32],
-    signal: NDArray[np.float32],
-    reach_px: float,
-    rim_px: float,
-    stop: float,
-) -> int:
-    """Cell that a free pixel joins, 0 if none: the one whose nucleus is nearest."""
-    height, width = cells.shape
-    y, x = at // width, at % width
-    owner, best = 0, reach_px * reach_px + 1e-6
-    for v in range(max(y - 1, 0), min(y + 2, height)):
-        for u in range(max(x - 1, 0), min(x + 2, width)):
-            if not cells[v, u]:
-                continue
-            dy, dx = way[v, u, 0] + y - v, way[v, u, 1] + x - u
-            distance = float(dy * dy + dx * dx)
-            if distance > rim_px * rim_px and (
-                signal[y, x] < BACKGROUND_SIGNAL or signal[y, x] < stop * peak[v, u]
-            ):
-                continue
-            if distance < best or (distance == best and cells[v, u] < owner):
-                owner, best = cells[v, u], distance
-                way[y, x, 0], way[y, x, 1] = dy, dx
-                peak[y, x] = max(peak[v, u], signal[y, x])
-    return owner
+) -> bool:
+    """Whether a pixel should join by another neighbour than the one found before."""
+    old_far = int(way[to, 0]) ** 2 + int(way[to, 1]) ** 2
+    if far != old_far:
+        return far < old_far
+    mine, old = owners[at], owners[source[to]]
+    return mine < old or (mine == old and at < source[to])

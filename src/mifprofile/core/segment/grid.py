@@ -31,6 +31,12 @@ class Block:
         (y0, y1, x0, x1), (top, _, left, _) = self.core, self.outer
         return slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
 
+    def near(self, margin_px: int) -> tuple[int, int, int, int]:
+        """Bounds of the core and a margin, no wider than the halo."""
+        (y0, y1, x0, x1), (top, bottom, left, right) = self.core, self.outer
+        rows = max(y0 - margin_px, top), min(y1 + margin_px, bottom)
+        return (*rows, max(x0 - margin_px, left), min(x1 + margin_px, right))
+
 
 def plan_blocks(shape_px: tuple[int, int], block_px: int, halo_px: int) -> list[Block]:
     """Cover a slide with blocks in raster order.

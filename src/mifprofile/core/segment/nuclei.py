@@ -24,6 +24,8 @@ from mifprofile.core.segment.objects import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Window = tuple[int, int, int, int]
+
 # No object is wider than twice this: it sets how far a pixel may travel.
 MAX_RADIUS_UM = 16.0
 # Width of the background that an object is compared with.
@@ -89,6 +91,7 @@ def segment_nuclei(
     probability: NDArray[np.float32],
     rules: ObjectRules,
     stain: NDArray[np.float32] | None = None,
+    within: Window | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Turn network output into nuclei, or into whole cells.
 
@@ -101,7 +104,6 @@ def segment_nuclei(
     rules : ObjectRules
     stain : (h, w) float32 array, optional
         Nuclear stain, tissue percentiles mapped to 0 and 1: objects that hardly stand
-        out from the background around them are dropped.
 
     Returns
     -------
@@ -112,7 +114,10 @@ def segment_nuclei(
     """
     foreground = probability > rules.cell_probability
     labels, sinks = sink_labels(follow_flows(flows, foreground, rules.doublings))
+    places = np.stack(np.divmod(sinks.astype(np.int64), labels.shape[1]), axis=1)
     boxes = boxes_of(labels, sinks.size)
+    if within is not None:
+        boxes[_beyond(boxes, places, within)] = 0
     areas = solid_areas(labels, boxes)
     wanted = (areas > 0) & (areas >= rules.min_area_px) & (areas <= rules.max_area_px)
     boxes[~wanted] = 0
@@ -122,5 +127,16 @@ def segment_nuclei(
         contrast = contrasts(labels, boxes, foreground, stain, rules.ring_px)
         wanted &= contrast >= rules.min_contrast
     labels, kept = solid_objects(labels, boxes, wanted)
-    places = sinks[kept].astype(np.int64)
-    return labels, np.stack(np.divmod(places, labels.shape[1]), axis=1)
+    return labels, places[kept]
+
+
+def _beyond(
+    boxes: NDArray[np.int32], places: NDArray[np.int64], within: Window
+) -> NDArray[np.bool_]:
+    """Objects of which neither a pixel nor the sink lies in a window."""
+    y0, y1, x0, x1 = within
+    apart = (boxes[:, 0] >= y1) | (boxes[:, 1] <= y0)
+    apart |= (boxes[:, 2] >= x1) | (boxes[:, 3] <= x0)
+    row, col = places.T
+    ends = (row >= y0) & (row < y1) & (col >= x0) & (col < x1)
+    return np.asarray(apart & ~ends)

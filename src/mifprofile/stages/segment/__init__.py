@@ -15,8 +15,8 @@ from mifprofile.stages.segment.tasks import (
     prepare,
     run_network,
     segment_block,
-    thin,
     write_block,
+    write_coarse,
 )
 from mifprofile.stages.workers import open_workers
 
@@ -68,7 +68,8 @@ def _find(job: Job, plan: SegmentPlan, workers: Workers) -> int:
         task = workers.submit(run_network, shared, batch, lane="network")
         tiles |= dict.fromkeys(batch, task)
     for block in plan.blocks:
-        needed = {id(t): t for at in plan.tiles_below(block) if (t := tiles.get(at))}
+        below = plan.tiles_below(block.outer)
+        needed = {id(t): t for at in below if (t := tiles.get(at))}
         tasks.append(
             workers.submit(segment_block, shared, block, after=list(needed.values()))
         )
@@ -81,11 +82,14 @@ def _write(job: Job, plan: SegmentPlan, workers: Workers) -> dict[str, Any]:
     """Number the cells in raster order, and look at the seams."""
     shared = workers.share(plan)
     tasks = [workers.submit(write_block, shared, b) for b in plan.label_blocks]
+    coarser = [
+        workers.submit(write_coarse, shared, level, block)
+        for level, blocks in enumerate(plan.coarse_blocks, start=1)
+        for block in blocks
+    ]
     found = list(job.track(workers.completed(tasks), "labels", len(tasks)))
-    for level, blocks in enumerate(plan.coarse_blocks, start=1):
-        coarser = [workers.submit(thin, shared, level, b) for b in blocks]
-        for _ in workers.completed(coarser):
-            pass
+    for _ in workers.completed(coarser):
+        pass
     lines, elsewhere = np.sum([np.zeros((2, 2), int), *found], axis=0).tolist()
     return {
         "cells_on_block_lines": lines[0],

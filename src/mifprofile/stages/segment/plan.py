@@ -22,6 +22,7 @@ from mifprofile.io.readers import open_slide
 from mifprofile.io.store import CHUNK_PX, pyramid_shapes
 from mifprofile.stages.quality import read_tissue
 from mifprofile.stages.run import fingerprint_of
+from mifprofile.stages.segment.squares import read_square
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,8 @@ BLOCK_PX = 2048
 SAMPLE_BLOCKS = 64
 SAMPLE_PIXELS = 1_000_000
 
-Tile = tuple[int, int]
+Corner = tuple[int, int]
+Window = tuple[int, int, int, int]
 Channel = tuple[int, float, float]
 
 
@@ -120,7 +122,7 @@ class SegmentPlan:
         return 2 if self.whole_cells else 1
 
     @property
-    def tile_batches(self) -> list[tuple[Tile, ...]]:
+    def tile_batches(self) -> list[tuple[Corner, ...]]:
         """Upper left corners of the network tiles with tissue, batch by batch."""
         tiles = plan_blocks(self.network_shape, self.tiling.core_px, 0)
         um = self.um * self.ratio
@@ -157,32 +159,46 @@ class SegmentPlan:
     @property
     def halo_px(self) -> int:
         """Margin with which no block's cells depend on what lies beyond it."""
+        return self.rules.halo_px + self.reach_px
+
+    @property
+    def reach_px(self) -> int:
+        """Margin of nuclei, and of membranes, that a block's cells depend on."""
         if self.whole_cells:
-            return self.rules.halo_px + claim_reach_px(self.um)
+            return claim_reach_px(self.um)
         options = self.options
         smooth = int(np.ceil(SMOOTH_SIGMAS * MEMBRANE_SMOOTH_UM / self.um))
-        reach = reach_px(self.um, options.rim_um, options.expansion_um)
-        return self.rules.halo_px + reach + smooth
+        return reach_px(self.um, options.rim_um, options.expansion_um) + smooth
 
-    def tiles_below(self, block: Block) -> list[Tile]:
-        """Corners of the network tiles that a block reads, tissue or not."""
-        y0, y1, x0, x1 = source_window(block.outer, 1 / self.ratio, self.network_shape)
-        size = self.tiling.core_px
-        return [
-            (y, x)
-            for y in range(y0 // size * size, y1, size)
-            for x in range(x0 // size * size, x1, size)
-        ]
+    def tiles_below(self, window: Window) -> list[Corner]:
+        """Corners of the network tiles under a window of the slide, tissue or not."""
+        under = source_window(window, 1 / self.ratio, self.network_shape)
+        return _corners(under, self.tiling.core_px)
 
-    def in_tissue(
-        self, window: tuple[int, int, int, int], um: float, margin_px: int = 0
-    ) -> bool:
+    def blocks_below(self, window: Window) -> list[Block]:
+        """Blocks under a window of the slide in which cells were looked for."""
+        corners = _corners(window, self.block_px)
+        return [self._by_corner[at] for at in corners if at in self._by_corner]
+
+    @cached_property
+    def _by_corner(self) -> dict[Corner, Block]:
+        return {(block.core[0], block.core[2]): block for block in self.blocks}
+
+    def in_tissue(self, window: Window, um: float, margin_px: int = 0) -> bool:
         """Whether tissue lies in a window of pixels of ``um``, or near it."""
         scale, margin = um / self.tissue_um, margin_px * self.um / self.tissue_um
         y0, y1, x0, x1 = (v * scale for v in window)
         rows = slice(max(int(y0 - margin), 0), int(np.ceil(y1 + margin)) or 1)
         cols = slice(max(int(x0 - margin), 0), int(np.ceil(x1 + margin)) or 1)
         return bool(self.tissue[rows, cols].any())
+
+
+def _corners(window: Window, size: int) -> list[Corner]:
+    """Upper left corners of the squares of a grid that a window meets."""
+    y0, y1, x0, x1 = window
+    rows = range(y0 // size * size, y1, size)
+    cols = range(x0 // size * size, x1, size)
+    return [(y, x) for y in rows for x in cols]
 
 
 def network_shape(shape_px: tuple[int, int], ratio: float) -> tuple[int, int]:
@@ -197,7 +213,8 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
     tissue, tissue_um = read_tissue(job.results)
     scale = segmenter.um / slide.um
     ratio = 1.0 if abs(scale - 1) <= SCALE_TOLERANCE else scale
-    sample = TissueSample(slide, tissue, tissue_um)
+    key = _key(job, segmenter)
+    sample = TissueSample(job.results.slide.resolve(), key, slide, tissue, tissue_um)
     nucleus = slide.channel_index(job.panel.nucleus)
     membrane = [slide.channel_index(name) for name in job.panel.membrane]
     whole_cells = options.whole_cells and bool(membrane) and segmenter.planes == 6
@@ -230,7 +247,7 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
             min_area_um2=options.min_nucleus_um2,
             max_area_um2=options.max_nucleus_um2,
         ),
-        key=_key(job, segmenter),
+        key=key,
     )
 
 
@@ -248,6 +265,8 @@ def _key(job: Job, segmenter: Segmenter) -> str:
 class TissueSample:
     """Pixels of blocks spread evenly over the tissue."""
 
+    path: Path
+    key: str
     slide: Slide
     tissue: NDArray[np.bool_]
     tissue_um: float
@@ -282,7 +301,8 @@ class TissueSample:
         """Tissue pixels of a block, on a grid that all blocks share."""
         pixels = len(self._blocks) * CHUNK_PX**2
         step = max(int(np.ceil(np.sqrt(pixels / SAMPLE_PIXELS))), 1)
-        plane = np.asarray(self.slide.levels[0][channel, *block.core_slices])
+        corner = block.core[0], block.core[2]
+        plane = read_square(self.path, self.key, channel, *corner)
         scale = self.slide.um / self.tissue_um
         rows, cols = (
             (np.arange(s.start, s.stop, step) * scale).astype(int)

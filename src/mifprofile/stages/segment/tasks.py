@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import product
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -15,55 +15,42 @@ from mifprofile.core.segment import (
     block_seams,
     claim_cells,
     expand_nuclei,
+    no_output,
+    pack_cells,
+    pack_output,
     resample,
     segment_nuclei,
     source_window,
+    unpack_cells,
+    unpack_output,
 )
 from mifprofile.engines import load_segmenter
-from mifprofile.io.readers import open_slide
 from mifprofile.io.store import (
     CHUNK_PX,
     Scratch,
     create_label_store,
-    open_label_array,
-    thin_labels,
+    write_labels,
 )
 from mifprofile.stages.segment.plan import MEMBRANE_SMOOTH_UM, SMOOTH_SIGMAS
+from mifprofile.stages.segment.squares import forget_squares, read_square
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import zarr
     from numpy.typing import NDArray
 
     from mifprofile.core.segment import Block
     from mifprofile.engines import Segmenter
-    from mifprofile.model import Slide
     from mifprofile.options import Precision
-    from mifprofile.stages.segment.plan import SegmentPlan, Tile
+    from mifprofile.stages.segment.plan import Corner, SegmentPlan, Window
 
-    Window = tuple[int, int, int, int]
-
-# Between tasks flows are kept in steps of 1/127, logits of 1/16.
-FLOW_STEPS = 127
-LOGIT_STEPS = 16
-NO_LOGIT = -127
 LABELS = ("nuclei", "cells")
-# Two megabytes each.
-CACHED_SQUARES = 48
 _network = Lock()
 
 
 def prepare(plan: SegmentPlan) -> None:
-    """Make the arrays that tasks fill, or keep those of a run that was killed."""
+    """Make the store that tasks fill, or keep that of a run that was killed."""
     scratch = Scratch(plan.scratch)
     if scratch.begin(plan.key):
         return
-    kinds, core, block = plan.objects, plan.tiling.core_px, plan.block_px
-    for name, planes, fill in (("flows", 2 * kinds, 0), ("logits", kinds, NO_LOGIT)):
-        shape, chunks = (planes, *plan.network_shape), (planes, core, core)
-        scratch.create(name, shape, chunks, "int8", fill)
-    scratch.create("found", (2, *plan.shape_px), (2, block, block), "uint32")
     where = plan.shape_px, plan.pixel_size
     create_label_store(
         plan.scratch / "labels", LABELS, *where, origin_um=plan.origin_um
@@ -71,61 +58,49 @@ def prepare(plan: SegmentPlan) -> None:
     scratch.ready(plan.key)
 
 
-def run_network(plan: SegmentPlan, tiles: tuple[Tile, ...]) -> None:
-    """Write flows and logits of a batch of tiles."""
+def run_network(plan: SegmentPlan, tiles: tuple[Corner, ...]) -> None:
+    """Leave flows and logits of a batch of tiles."""
     scratch = Scratch(plan.scratch)
-    mark = f"tiles-{tiles[0][0]}-{tiles[0][1]}"
-    if scratch.has(mark):
+    if all(scratch.holds(_tile_name(tile)) for tile in tiles):
         return
-    core_px, tile_px = plan.tiling.core_px, plan.tiling.tile_px
+    tile_px, margin = plan.tiling.tile_px, plan.tiling.margin_px
     batch = np.zeros((plan.batch, 2, tile_px, tile_px), np.float32)
     for i, tile in enumerate(tiles):
         _fill_tile(plan, tile, batch[i])
-    out = _predict(plan, batch)
-    flows, logits = scratch.open("flows"), scratch.open("logits")
-    for (y, x), planes in zip(tiles, out, strict=False):
-        height = min(core_px, plan.network_shape[0] - y)
-        width = min(core_px, plan.network_shape[1] - x)
-        m = plan.tiling.margin_px
-        rows, cols = slice(y, y + height), slice(x, x + width)
-        kept = planes[:, m : m + height, m : m + width].reshape(-1, 3, height, width)
-        flows[:, rows, cols] = _stepped(
-            kept[:, :2].reshape(-1, height, width), FLOW_STEPS
-        )
-        logits[:, rows, cols] = _stepped(kept[:, 2], LOGIT_STEPS)
-    scratch.save(mark)
+    for tile, planes in zip(tiles, _predict(plan, batch), strict=False):
+        height, width = _tile_shape(plan, tile)
+        kept = planes[:, margin : margin + height, margin : margin + width]
+        scratch.put(_tile_name(tile), pack_output(kept))
 
 
 def segment_block(plan: SegmentPlan, block: Block) -> None:
-    """Write a block's nuclei and cells under numbers of its own, and their names.
+    """Leave a block's nuclei and cells under numbers of its own, and their names.
 
     A name is the place of a nucleus's sink on the slide, so that blocks agree on it.
     """
     scratch = Scratch(plan.scratch)
-    mark = _block_mark(block)
+    mark = _block_name(block)
     if scratch.has(mark):
         return
-    flows = _network_window(plan, scratch.open("flows"), block.outer) / FLOW_STEPS
-    logits = _network_window(plan, scratch.open("logits"), block.outer) / LOGIT_STEPS
+    output = _network_window(plan, block.outer)
     stain = _crop(plan, block.outer, plan.nucleus, *plan.nucleus_range)
-    nuclei, sinks = segment_nuclei(flows[:2], logits[0], plan.rules, stain)
-    names, owned = _names(plan, block, sinks)
-    nuclei = np.where(names[nuclei] > 0, nuclei, 0)
-    if plan.whole_cells:
-        options = plan.options
-        cells = claim_cells(
-            nuclei,
-            flows[2:],
-            logits[1],
-            um=plan.um,
-            cell_probability=options.cell_probability,
-        )
-    else:
-        cells = _grown(plan, block, nuclei)
-    inner = block.inner_slices
-    scratch.open("found")[:, *block.core_slices] = np.stack(
-        [nuclei[inner], cells[inner]]
+    near = block.near(plan.reach_px)
+    within = _inside(near, block.outer)
+    nuclei, sinks = segment_nuclei(
+        output[0, :2], output[0, 2], plan.rules, stain, within
     )
+    names, owned = _names(plan, block, sinks)
+    here = slice(*within[:2]), slice(*within[2:])
+    nuclei = nuclei[here]
+    if not names[1:].all():
+        nuclei = np.where(names[nuclei] > 0, nuclei, 0)
+    if plan.whole_cells:
+        cells = _claimed(plan, nuclei, output[1][:, *here])
+    else:
+        cells = _grown(plan, near, nuclei)
+    y0, y1, x0, x1 = _inside(block.core, near)
+    core = slice(y0, y1), slice(x0, x1)
+    scratch.put(mark, pack_cells(nuclei[core], cells[core]))
     scratch.save(mark, names=names, owned=owned)
 
 
@@ -134,7 +109,7 @@ def number_cells(plan: SegmentPlan) -> int:
     scratch = Scratch(plan.scratch)
     found = [np.empty(0, np.uint64)]
     for block in plan.blocks:
-        part = scratch.load(_block_mark(block))
+        part = scratch.load(_block_name(block))
         found.append(part["names"][1:][part["owned"]])
     names = np.sort(np.concatenate(found))
     scratch.save("names", names=names)
@@ -152,27 +127,28 @@ def write_block(plan: SegmentPlan, block: Block) -> NDArray[np.int64]:
     scratch = Scratch(plan.scratch)
     mark = f"labels-{block.core[0]}-{block.core[2]}"
     if not scratch.has(mark):
-        numbered = _numbered(plan, scratch, block.outer)
-        for name, labels in zip(LABELS, numbered, strict=True):
-            array = open_label_array(plan.scratch / "labels", name)
-            array[block.core_slices] = labels[block.inner_slices]
+        numbered = _numbered(plan, block.outer)
+        _write_labels(plan, 0, block, numbered[:, *block.inner_slices])
         scratch.save(mark, seams=_seams(plan, block, numbered[1]))
     return scratch.load(mark)["seams"]
 
 
-def thin(plan: SegmentPlan, level: int, block: Block) -> None:
+def write_coarse(plan: SegmentPlan, level: int, block: Block) -> None:
     """Write a chunk of a coarser level of the labels."""
-    for name in LABELS:
-        thin_labels(plan.scratch / "labels", name, level, block.core_slices)
+    step = 2**level
+    rows, cols = plan.shape_px
+    y0, y1, x0, x1 = (step * v for v in block.core)
+    numbered = _numbered(plan, (y0, min(y1, rows), x0, min(x1, cols)), step)
+    _write_labels(plan, level, block, numbered)
 
 
 def finish(plan: SegmentPlan) -> None:
     """Give the finished labels their name."""
     Scratch(plan.scratch).publish("labels", plan.labels)
-    _square.cache_clear()
+    forget_squares()
 
 
-def _fill_tile(plan: SegmentPlan, tile: Tile, out: NDArray[np.float32]) -> None:
+def _fill_tile(plan: SegmentPlan, tile: Corner, out: NDArray[np.float32]) -> None:
     """Nuclear stain and membranes at the network's pixel size, scaled.
 
     Beyond the slide's edge the tile stays black, as in training: an edge that is
@@ -213,7 +189,7 @@ def _crop(
     rows = range(y0 // CHUNK_PX * CHUNK_PX, y1, CHUNK_PX)
     cols = range(x0 // CHUNK_PX * CHUNK_PX, x1, CHUNK_PX)
     for top, left in product(rows, cols):
-        pixels = _square(plan.slide, plan.key, channel, top, left)
+        pixels = read_square(plan.slide, plan.key, channel, top, left)
         inside = pixels[max(y0 - top, 0) : y1 - top, max(x0 - left, 0) : x1 - left]
         y, x = max(top - y0, 0), max(left - x0, 0)
         crop[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
@@ -238,22 +214,20 @@ def _predict(plan: SegmentPlan, tiles: NDArray[np.float32]) -> NDArray[np.float3
         return segmenter.predict(tiles, cells=plan.whole_cells)
 
 
-def _stepped(values: NDArray[np.float32], steps: int) -> NDArray[np.int8]:
-    out = np.empty(values.shape, np.int8)
-    # Row by row: what is between stays in the processor's cache.
-    for y in range(values.shape[-2]):
-        row = np.rint(values[..., y, :] * np.float32(steps))
-        out[..., y, :] = np.clip(row, -127, 127)
-    return out
-
-
-def _network_window(
-    plan: SegmentPlan, array: zarr.Array[Any], window: Window
-) -> NDArray[np.float32]:
-    """Network output for a window of the slide, at the slide's pixel size."""
+def _network_window(plan: SegmentPlan, window: Window) -> NDArray[np.float32]:
+    """Network output for a window of the slide, (kinds, 3, y, x), at its pixel size."""
+    scratch = Scratch(plan.scratch)
     y0, y1, x0, x1 = source_window(window, 1 / plan.ratio, plan.network_shape)
-    crop = np.asarray(array[:, y0:y1, x0:x1]).astype(np.float32)
-    return _scaled(crop, (y0, x0), window, 1 / plan.ratio)
+    packed = no_output(plan.objects, y1 - y0, x1 - x0)
+    for top, left in plan.tiles_below(window):
+        name = _tile_name((top, left))
+        if scratch.holds(name):
+            of = scratch.view(name)[
+                ..., max(y0 - top, 0) : y1 - top, max(x0 - left, 0) : x1 - left
+            ]
+            y, x = max(top - y0, 0), max(left - x0, 0)
+            packed[..., y : y + of.shape[-2], x : x + of.shape[-1]] = of
+    return _scaled(unpack_output(packed), (y0, x0), window, 1 / plan.ratio)
 
 
 def _names(
@@ -271,14 +245,24 @@ def _names(
     return names, inside & on_tissue
 
 
+def _claimed(
+    plan: SegmentPlan, nuclei: NDArray[np.int32], output: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """Cells as the network sees them."""
+    logit = plan.options.cell_probability
+    return claim_cells(
+        nuclei, output[:2], output[2], um=plan.um, cell_probability=logit
+    )
+
+
 def _grown(
-    plan: SegmentPlan, block: Block, nuclei: NDArray[np.int32]
+    plan: SegmentPlan, window: Window, nuclei: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """Cells as nuclei with a rim, wider where membranes say so."""
     membrane = None
     if plan.membrane:
         membrane = gaussian_filter(
-            _membranes(plan, block.outer),
+            _membranes(plan, window),
             MEMBRANE_SMOOTH_UM / plan.um,
             mode="nearest",
             truncate=SMOOTH_SIGMAS,
@@ -294,26 +278,35 @@ def _grown(
     )
 
 
-def _numbered(
-    plan: SegmentPlan, scratch: Scratch, window: Window
-) -> NDArray[np.uint32]:
-    """Nuclei and cells in a window, (2, y, x), under their numbers on the slide."""
+def _numbered(plan: SegmentPlan, window: Window, step: int = 1) -> NDArray[np.uint32]:
+    """Nuclei and cells in a window, (2, y, x), under their numbers on the slide.
+
+    With a step, only every so many pixels of the slide are taken; the window begins
+    with one of them.
+    """
     y0, y1, x0, x1 = window
+    scratch = Scratch(plan.scratch)
     names = scratch.load("names")["names"]
-    found = scratch.open("found")
-    out = np.zeros((2, y1 - y0, x1 - x0), np.uint32)
-    for part in plan.blocks:
-        top, bottom, left, right = part.core
-        rows = slice(max(top, y0), min(bottom, y1))
-        cols = slice(max(left, x0), min(right, x1))
-        if rows.start >= rows.stop or cols.start >= cols.stop:
-            continue
-        own = scratch.load(_block_mark(part))["names"]
+    out = np.zeros((2, -(-(y1 - y0) // step), -(-(x1 - x0) // step)), np.uint32)
+    for part in plan.blocks_below(window):
+        own = scratch.load(_block_name(part))["names"]
         numbers = np.where(own > 0, np.searchsorted(names, own) + 1, 0)
-        local = np.asarray(found[:, rows, cols])
-        here = (slice(None), slice(rows.start - y0, rows.stop - y0))
-        out[(*here, slice(cols.start - x0, cols.stop - x0))] = numbers[local]
+        top, left = part.core[0], part.core[2]
+        y, x = max(-(-(top - y0) // step), 0), max(-(-(left - x0) // step), 0)
+        rows = slice(y0 + y * step - top, y1 - top, step)
+        cols = slice(x0 + x * step - left, x1 - left, step)
+        packed = scratch.view(_block_name(part))[rows, cols]
+        here = slice(y, y + packed.shape[0]), slice(x, x + packed.shape[1])
+        out[:, *here] = unpack_cells(packed, numbers)
     return out
+
+
+def _write_labels(
+    plan: SegmentPlan, level: int, block: Block, numbered: NDArray[np.uint32]
+) -> None:
+    corner = block.core[0], block.core[2]
+    for name, labels in zip(LABELS, numbered, strict=True):
+        write_labels(plan.scratch / "labels", name, level, corner, labels)
 
 
 def _seams(
@@ -329,7 +322,23 @@ def _seams(
     return np.array(found)
 
 
-def _block_mark(block: Block) -> str:
+def _inside(window: Window, outer: Window) -> Window:
+    """Bounds of a window counted from the corner of another."""
+    (y0, y1, x0, x1), (top, _, left, _) = window, outer
+    return y0 - top, y1 - top, x0 - left, x1 - left
+
+
+def _tile_name(tile: Corner) -> str:
+    return f"tile-{tile[0]}-{tile[1]}"
+
+
+def _tile_shape(plan: SegmentPlan, tile: Corner) -> tuple[int, int]:
+    """Height and width of what a tile keeps; less at the slide's edge."""
+    (height, width), core = plan.network_shape, plan.tiling.core_px
+    return min(core, height - tile[0]), min(core, width - tile[1])
+
+
+def _block_name(block: Block) -> str:
     return f"block-{block.core[0]}-{block.core[2]}"
 
 
@@ -338,19 +347,3 @@ def _segmenter(
     model: str, diameter_um: float, precision: Precision, threads: int
 ) -> Segmenter:
     return load_segmenter(model, diameter_um, precision, threads)
-
-
-@lru_cache(maxsize=CACHED_SQUARES)
-def _square(path: Path, key: str, channel: int, top: int, left: int) -> NDArray[Any]:
-    """Pixels of a square; tiles and blocks beside each other need the same ones.
-
-    It is one chunk of our own store; a slide that is linked to may have others.
-    """
-    plane = _slide(path, key).levels[0][channel]
-    return np.asarray(plane[top : top + CHUNK_PX, left : left + CHUNK_PX])
-
-
-@lru_cache(maxsize=1)
-def _slide(path: Path, _: str) -> Slide:
-    """Open a slide once per process and run."""
-    return open_slide(path)

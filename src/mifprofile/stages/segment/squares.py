@@ -1,0 +1,51 @@
+"""A slide's pixels, square by square: neighbouring tasks need the same ones."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mifprofile.io.readers import open_slide
+from mifprofile.io.store import CHUNK_PX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mifprofile.model import Slide
+
+# Two megabytes each.
+KEPT = 48
+
+
+@lru_cache(maxsize=KEPT)
+def read_square(
+    path: Path, key: str, channel: int, top: int, left: int
+) -> NDArray[Any]:
+    """Pixels of a square with an edge of `CHUNK_PX`, less at the slide's edge.
+
+    It is one chunk of our own store; a slide that is linked to may have others.
+
+    Parameters
+    ----------
+    path : Path
+    key : str
+        Of the run: what was read in another is read again.
+    channel, top, left : int
+    """
+    rows, cols = slice(top, top + CHUNK_PX), slice(left, left + CHUNK_PX)
+    return np.asarray(_slide(path, key).levels[0][channel, rows, cols])
+
+
+def forget_squares() -> None:
+    """Free what this process keeps."""
+    read_square.cache_clear()
+    _slide.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _slide(path: Path, _: str) -> Slide:
+    return open_slide(path)
