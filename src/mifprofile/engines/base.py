@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mifprofile.options import Precision
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -45,7 +47,7 @@ class Segmenter(Protocol):
         ...
 
     @property
-    def precision(self) -> str:
+    def precision(self) -> Precision:
         """What the network computes in: "int8", "float32" or "bfloat16"."""
         ...
 

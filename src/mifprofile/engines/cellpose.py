@@ -18,6 +18,8 @@ from mifprofile.model import nearest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mifprofile.options import Precision
+
 FLOW_SCALE = 5.0
 # Object diameter in px to which Cellpose's images are scaled before its networks.
 DIAMETER_PX = 30.0
@@ -52,7 +54,7 @@ class CellposeSegmenter:
     found; the others are 0, as in Cellpose where one channel is given.
     """
 
-    precision = "float32"
+    precision: Precision = "float32"
     batch = 1
     planes = 3
 

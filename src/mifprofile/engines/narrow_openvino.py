@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.engines.base import Tiling
+    from mifprofile.options import Precision
 # Peak memory of a process that does nothing else: 1 GiB.
 CORE_PX = 2048
 # Section of the file's run-time information that is ours.
@@ -43,7 +44,7 @@ class OpenVinoSegmenter:
         All by default.
     """
 
-    precision = "int8"
+    precision: Precision = "int8"
     device = "cpu"
     batch = 1
 

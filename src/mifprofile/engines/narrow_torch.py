@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mifprofile.engines.base import Tiling
     from mifprofile.engines.network import NarrowNet
+    from mifprofile.options import Precision
 
 CORE_PX = 1024
 GPU_BATCH = 4
@@ -52,7 +53,7 @@ class TorchSegmenter:
         self._net = net.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name
         self.um = um
-        self.precision = "bfloat16" if half else "float32"
+        self.precision: Precision = "bfloat16" if half else "float32"
         self.batch = GPU_BATCH if gpu else 1
 
     @property

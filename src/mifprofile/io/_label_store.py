@@ -17,7 +17,7 @@ from mifprofile.io.atomic import atomic_output
 from mifprofile.model import PixelSize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -187,8 +187,16 @@ def write_labels(
             array[window] = np.ascontiguousarray(chunk)
 
 
-def open_label_store(path: str | Path) -> dict[str, LabelPyramid]:
+def open_label_store(
+    path: str | Path, names: Collection[str] | None = None
+) -> dict[str, LabelPyramid]:
     """Open a label store for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+    names : collection of str, optional
+        Label images to open; all by default.
 
     Returns
     -------
@@ -206,7 +214,7 @@ def open_label_store(path: str | Path) -> dict[str, LabelPyramid]:
     try:
         root = zarr.open_group(path, mode="r")
         ome = _ngff.attributes(root)
-        return {name: _open(root, name) for name in ome["labels"]}
+        return {name: _open(root, name) for name in names or ome["labels"]}
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise FormatError(
             f"{path}: not an OME-Zarr label store; run the stage that writes it again"

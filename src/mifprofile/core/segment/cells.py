@@ -80,12 +80,12 @@ def _grow(
     """Let all cells grow by one pixel at a time, each to its neighbours of before."""
     width = cells.shape[1]
     owners, signals = cells.ravel(), signal.ravel()
-    # Of each pixel: which neighbour it joined, the way from the nucleus pixel where its
-    # path began, and the peak of the signal on that path.
-    source = np.zeros(owners.size, np.int32)
+    # Of each pixel: the way from the nucleus pixel where its path began, and the peak
+    # of the signal on that path. While a step lasts, the owner of a pixel that joins
+    # is -2 minus the neighbour that it joins.
     way = np.zeros((owners.size, 2), np.int16)
     peak = np.zeros(owners.size, np.float32)
-    edge = _edge(owners, width)
+    edge, furthest = _edge(owners, width), reach_px * reach_px + 1e-6
     for _ in range(int(np.ceil(reach_px))):
         joined = np.empty(8 * edge.size, np.int32)
         n = 0
@@ -93,29 +93,25 @@ def _grow(
             for dy in (-1, 0, 1):
                 for dx in (-1, 0, 1):
                     to = at + dy * width + dx
-                    if owners[to] != 0:
+                    if owners[to] > 0 or owners[to] == FRAME:
                         continue
                     y, x = way[at, 0] + dy, way[at, 1] + dx
                     far = y * y + x * x
-                    if far > reach_px * reach_px + 1e-6 or (
-                        far > rim_px * rim_px
-                        and (
-                            signals[to] < BACKGROUND_SIGNAL
-                            or signals[to] < stop * peak[at]
-                        )
-                    ):
+                    faint = signals[to] < max(BACKGROUND_SIGNAL, stop * peak[at])
+                    if far > furthest or (far > rim_px * rim_px and faint):
                         continue
-                    if source[to] == 0:
+                    if owners[to] == 0:
                         joined[n] = to
                         n += 1
-                    elif not _nearer(far, at, to, owners, source, way):
+                    elif not _nearer(far, at, to, owners, way):
                         continue
-                    source[to] = at
+                    owners[to] = -2 - at
                     way[to, 0], way[to, 1] = y, x
         edge = joined[:n]
         for to in edge:
-            owners[to] = owners[source[to]]
-            peak[to] = max(peak[source[to]], signals[to])
+            source = -2 - owners[to]
+            owners[to] = owners[source]
+            peak[to] = max(peak[source], signals[to])
 
 
 @njit(cache=True, nogil=True)
@@ -141,12 +137,12 @@ def _nearer(
     at: int,
     to: int,
     owners: NDArray[np.int32],
-    source: NDArray[np.int32],
     way: NDArray[np.int16],
 ) -> bool:
     """Whether a pixel should join by another neighbour than the one found before."""
     old_far = int(way[to, 0]) ** 2 + int(way[to, 1]) ** 2
     if far != old_far:
         return far < old_far
-    mine, old = owners[at], owners[source[to]]
-    return mine < old or (mine == old and at < source[to])
+    source = -2 - owners[to]
+    mine, old = owners[at], owners[source]
+    return mine < old or (mine == old and at < source)

@@ -152,8 +152,13 @@ def _hops(field: NDArray[np.int32], foreground: NDArray[np.bool_]) -> NDArray[np
     for row in range(height):
         for col in range(width):
             if foreground[row, col]:
-                y, x = (row + FRAME_PX) << BITS, (col + FRAME_PX) << BITS
-                for _ in range(EULER_STEPS):
+                # The first step needs no interpolation: it begins in a pixel.
+                flow = field[row + FRAME_PX, col + FRAME_PX]
+                dx = int(np.int16(flow))
+                dy = (int(flow) - dx) >> 16
+                y = ((row + FRAME_PX) << BITS) + STEP_PX * dy
+                x = ((col + FRAME_PX) << BITS) + STEP_PX * dx
+                for _ in range(EULER_STEPS - 1):
                     dy, dx = _step(flat, stride, y, x)
                     y, x = y + STEP_PX * dy, x + STEP_PX * dx
                 v = ((y + UNIT // 2) >> BITS) - FRAME_PX

@@ -339,9 +339,9 @@ def _diffuse(mask: Mask, steps: int) -> NDArray[np.float32]:
     inner = -(-(last - width) // VECTOR) * VECTOR
     size = inner + 2 * width + 1
     heat, sums = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    share = np.zeros(size, np.float32)
+    share, flat = np.zeros(size, np.float32), mask.ravel()
     for i in range(width, last):
-        share[i] = np.float32(1 / 9) if mask.ravel()[i] else np.float32(0)
+        share[i] = np.float32(1 / 9) if flat[i] else np.float32(0)
     left, level, right = heat[width - 1 :], heat[width:], heat[width + 1 :]
     above, beside, below = sums, sums[width:], sums[2 * width :]
     shares = share[width:]

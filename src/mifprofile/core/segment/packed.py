@@ -70,7 +70,7 @@ def pack_cells(
 
 
 def unpack_cells(
-    packed: NDArray[np.uint16] | NDArray[np.uint32], numbers: NDArray[np.int64]
+    packed: NDArray[np.uint16] | NDArray[np.uint32], numbers: NDArray[np.uint32]
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Take nuclei and cells apart, and give them other numbers.
 
@@ -78,14 +78,14 @@ def unpack_cells(
     ----------
     packed : (h, w) uint16 or uint32 array
         As from `pack_cells`.
-    numbers : (n + 1,) int64 array
+    numbers : (n + 1,) uint32 array
         New number of each cell; 0 for none.
 
     Returns
     -------
     nuclei, cells : (h, w) uint32 array
     """
-    of_cells = np.repeat(numbers.astype(np.uint32), 2)
+    of_cells = np.repeat(numbers, 2)
     of_nuclei = of_cells.copy()
     of_nuclei[::2] = 0
     return of_nuclei[packed], of_cells[packed]

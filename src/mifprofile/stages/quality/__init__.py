@@ -21,7 +21,7 @@ from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from numpy.typing import NDArray
 
@@ -94,10 +94,10 @@ def read_evaluable(results: Results) -> tuple[Mask, float]:
 
 
 def _read_masks(
-    results: Results, names: Iterable[str]
+    results: Results, names: Collection[str]
 ) -> tuple[dict[str, Mask], float]:
     results.require("quality")
-    labels = open_label_store(results.quality)
+    labels = open_label_store(results.quality, {TISSUE, *names})
     masks = {name: np.asarray(labels[name].levels[0]) > 0 for name in names}
     return masks, labels[TISSUE].um
 

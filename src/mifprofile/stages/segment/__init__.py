@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.engines import load_segmenter
 from mifprofile.stages.masks import import_masks
 from mifprofile.stages.segment.plan import make_plan
 from mifprofile.stages.segment.tasks import (
     finish,
     number_cells,
+    open_network,
     prepare,
     run_network,
     segment_block,
@@ -37,9 +37,7 @@ def segment(job: Job) -> dict[str, Any]:
         return import_masks(job)
     options = job.options.segment
     with open_workers(job.workers, job.scheduler) as workers:
-        segmenter = load_segmenter(
-            options.model, options.diameter_um, options.precision, workers.threads
-        )
+        segmenter = open_network(options, options.precision, workers.threads)
         plan = make_plan(job, segmenter, workers.threads)
         prepare(plan)
         cells = _find(job, plan, workers)

@@ -18,11 +18,10 @@ from mifprofile.core.segment import (
     reach_px,
     source_window,
 )
-from mifprofile.io.readers import open_slide
 from mifprofile.io.store import CHUNK_PX, pyramid_shapes
 from mifprofile.stages.quality import read_tissue
 from mifprofile.stages.run import fingerprint_of
-from mifprofile.stages.segment.squares import read_square
+from mifprofile.stages.segment.squares import open_once, read_square
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from mifprofile.engines import Segmenter, Tiling
     from mifprofile.model import PixelSize, Slide
-    from mifprofile.options import SegmentOptions
+    from mifprofile.options import Precision, SegmentOptions
     from mifprofile.stages.job import Job
 
 # Closer than this to the network's own pixel size, the image is taken as it is: the
@@ -87,7 +86,7 @@ class SegmentPlan:
     scratch: Path
     labels: Path
     options: SegmentOptions
-    precision: str
+    precision: Precision
     threads: int
     shape_px: tuple[int, int]
     pixel_size: PixelSize | None
@@ -209,18 +208,18 @@ def network_shape(shape_px: tuple[int, int], ratio: float) -> tuple[int, int]:
 def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
     """Look at the slide and decide on everything that tasks must agree on."""
     options = job.options.segment
-    slide = open_slide(job.results.slide)
+    key, path = _key(job, segmenter), job.results.slide.resolve()
+    slide = open_once(path, key)
     tissue, tissue_um = read_tissue(job.results)
     scale = segmenter.um / slide.um
     ratio = 1.0 if abs(scale - 1) <= SCALE_TOLERANCE else scale
-    key = _key(job, segmenter)
-    sample = TissueSample(job.results.slide.resolve(), key, slide, tissue, tissue_um)
+    sample = TissueSample(path, key, slide, tissue, tissue_um)
     nucleus = slide.channel_index(job.panel.nucleus)
     membrane = [slide.channel_index(name) for name in job.panel.membrane]
     whole_cells = options.whole_cells and bool(membrane) and segmenter.planes == 6
     percents = NETWORK_PERCENTILES if whole_cells else GROWTH_PERCENTILES
     return SegmentPlan(
-        slide=job.results.slide.resolve(),
+        slide=path,
         scratch=job.results.scratch("segment").resolve(),
         labels=job.results.labels.resolve(),
         options=options,
@@ -276,10 +275,9 @@ class TissueSample:
     ) -> tuple[float, float]:
         """Two percentiles of a channel, made to differ."""
         parts = [self._pixels(channel, block) for block in self._blocks]
-        values = np.concatenate([np.empty(0), *parts])
-        if values.size == 0:
+        if not any(part.size for part in parts):
             return 0.0, 1.0
-        low, high = (float(v) for v in np.percentile(values, percents))
+        low, high = (float(v) for v in np.percentile(np.concatenate(parts), percents))
         return low, high if high > low else low + 1.0
 
     @cached_property

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 KEPT = 48
 
 
+@lru_cache(maxsize=1)
+def open_once(path: Path, _: str) -> Slide:
+    """Open the slide of a run."""
+    return open_slide(path)
+
+
 @lru_cache(maxsize=KEPT)
 def read_square(
     path: Path, key: str, channel: int, top: int, left: int
@@ -37,15 +43,10 @@ def read_square(
     channel, top, left : int
     """
     rows, cols = slice(top, top + CHUNK_PX), slice(left, left + CHUNK_PX)
-    return np.asarray(_slide(path, key).levels[0][channel, rows, cols])
+    return np.asarray(open_once(path, key).levels[0][channel, rows, cols])
 
 
 def forget_squares() -> None:
     """Free what this process keeps."""
     read_square.cache_clear()
-    _slide.cache_clear()
-
-
-@lru_cache(maxsize=1)
-def _slide(path: Path, _: str) -> Slide:
-    return open_slide(path)
+    open_once.cache_clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -39,11 +38,25 @@ if TYPE_CHECKING:
 
     from mifprofile.core.segment import Block
     from mifprofile.engines import Segmenter
-    from mifprofile.options import Precision
+    from mifprofile.options import Precision, SegmentOptions
     from mifprofile.stages.segment.plan import Corner, SegmentPlan, Window
 
 LABELS = ("nuclei", "cells")
-_network = Lock()
+_one_batch = Lock()
+_networks: dict[tuple[str, float, str, int], Segmenter] = {}
+
+
+def open_network(
+    options: SegmentOptions, precision: Precision, threads: int
+) -> Segmenter:
+    """Network of these options; a process keeps the one that it loaded last."""
+    asked = options.model, options.diameter_um, precision, threads
+    if asked not in _networks:
+        segmenter = load_segmenter(*asked)
+        _networks.clear()
+        _networks[(*asked[:2], segmenter.precision, threads)] = segmenter
+        _networks[asked] = segmenter
+    return _networks[asked]
 
 
 def prepare(plan: SegmentPlan) -> None:
@@ -105,14 +118,20 @@ def segment_block(plan: SegmentPlan, block: Block) -> None:
 
 
 def number_cells(plan: SegmentPlan) -> int:
-    """Sort the names of all cells: a cell's number is its name's place."""
+    """Sort the names of all cells: a cell's number is its name's place.
+
+    Each block is told the numbers of all whose names it knows.
+    """
     scratch = Scratch(plan.scratch)
     found = [np.empty(0, np.uint64)]
     for block in plan.blocks:
         part = scratch.load(_block_name(block))
         found.append(part["names"][1:][part["owned"]])
     names = np.sort(np.concatenate(found))
-    scratch.save("names", names=names)
+    for block in plan.blocks:
+        own = scratch.load(_block_name(block))["names"]
+        numbers = np.where(own > 0, np.searchsorted(names, own) + 1, 0)
+        scratch.put(_numbers_name(block), numbers.astype(np.uint32))
     return int(names.size)
 
 
@@ -207,10 +226,8 @@ def _membranes(plan: SegmentPlan, bounds: Window) -> NDArray[np.float32]:
 def _predict(plan: SegmentPlan, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
     options = plan.options
     # Threads of one process share the network, and it takes one batch at a time.
-    with _network:
-        segmenter = _segmenter(
-            options.model, options.diameter_um, plan.precision, plan.threads
-        )
+    with _one_batch:
+        segmenter = open_network(options, plan.precision, plan.threads)
         return segmenter.predict(tiles, cells=plan.whole_cells)
 
 
@@ -286,11 +303,9 @@ def _numbered(plan: SegmentPlan, window: Window, step: int = 1) -> NDArray[np.ui
     """
     y0, y1, x0, x1 = window
     scratch = Scratch(plan.scratch)
-    names = scratch.load("names")["names"]
     out = np.zeros((2, -(-(y1 - y0) // step), -(-(x1 - x0) // step)), np.uint32)
     for part in plan.blocks_below(window):
-        own = scratch.load(_block_name(part))["names"]
-        numbers = np.where(own > 0, np.searchsorted(names, own) + 1, 0)
+        numbers = scratch.view(_numbers_name(part))
         top, left = part.core[0], part.core[2]
         y, x = max(-(-(top - y0) // step), 0), max(-(-(left - x0) // step), 0)
         rows = slice(y0 + y * step - top, y1 - top, step)
@@ -342,8 +357,5 @@ def _block_name(block: Block) -> str:
     return f"block-{block.core[0]}-{block.core[2]}"
 
 
-@lru_cache(maxsize=1)
-def _segmenter(
-    model: str, diameter_um: float, precision: Precision, threads: int
-) -> Segmenter:
-    return load_segmenter(model, diameter_um, precision, threads)
+def _numbers_name(block: Block) -> str:
+    return f"numbers-{block.core[0]}-{block.core[2]}"
