@@ -15,10 +15,9 @@ from mifprofile.io.readers import open_slide, read_label_image
 from mifprofile.io.store import (
     create_label_store,
     label_store,
-    open_label_array,
     open_label_store,
-    thin_labels,
     write_label_store,
+    write_labels,
 )
 from mifprofile.model import PixelSize
 
@@ -90,22 +89,41 @@ def test_whole_images_of_other_types(tmp_path):
     np.testing.assert_array_equal(levels[0][:], mask)
 
 
-def test_whole_chunks_can_be_written_at_once(tmp_path):
+def test_whole_chunks_of_any_level_can_be_written_at_once(tmp_path):
     path = tmp_path / "labels.zarr"
     create_label_store(path, ["cells"], LABELS.shape, SIZE)
     corners = [(y, x) for y in (0, 1024) for x in (0, 1024)]
 
     def write(corner):
         window = tuple(slice(start, start + 1024) for start in corner)
-        open_label_array(path, "cells")[window] = LABELS[window]
+        write_labels(path, "cells", 0, corner, LABELS[window])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, corners))
-    for level, size in ((1, 650), (2, 325)):
-        thin_labels(path, "cells", level, (slice(0, size), slice(0, size)))
+    write_labels(path, "cells", 2, (0, 0), LABELS[::4, ::4])
     levels = open_label_store(path)["cells"].levels
     np.testing.assert_array_equal(levels[0][:], LABELS)
     np.testing.assert_array_equal(levels[2][:], LABELS[::4, ::4])
+
+
+def test_a_chunk_without_labels_makes_no_file(tmp_path):
+    path = tmp_path / "labels.zarr"
+    create_label_store(path, ["cells"], (1024, 2048), SIZE)
+    labels = np.zeros((1024, 2048), np.uint32)
+    labels[5, 2000] = 7
+    write_labels(path, "cells", 0, (0, 0), labels)
+    chunks = [p for p in (path / "cells" / "0" / "c").rglob("*") if p.is_file()]
+    assert [p.relative_to(path / "cells").as_posix() for p in chunks] == ["0/c/0/1"]
+    np.testing.assert_array_equal(open_label_store(path)["cells"].levels[0], labels)
+
+
+def test_one_of_several_label_images_can_be_opened(tmp_path):
+    path = tmp_path / "labels.zarr"
+    create_label_store(path, ["nuclei", "cells"], (9, 9), SIZE)
+    assert list(open_label_store(path)) == ["nuclei", "cells"]
+    assert list(open_label_store(path, {"cells"})) == ["cells"]
+    with pytest.raises(FormatError, match="not an OME-Zarr label store"):
+        open_label_store(path, {"tissue"})
 
 
 def test_nothing_is_left_of_a_failure(tmp_path):

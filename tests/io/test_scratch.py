@@ -11,16 +11,26 @@ from mifprofile.io.store import Scratch
 def scratch(tmp_path):
     scratch = Scratch(tmp_path / "segment.unfinished")
     assert not scratch.begin("a")
-    scratch.create("flows", (2, 50, 60), (2, 16, 16), "int8", -127)
     scratch.ready("a")
     return scratch
 
 
-def test_arrays_start_with_their_fill(scratch):
-    flows = scratch.open("flows")
-    flows[:, :16, :16] = 3
-    assert (scratch.open("flows")[:, :16, :16] == 3).all()
-    assert (scratch.open("flows")[:, 16:] == -127).all()
+def test_parts_of_an_array_can_be_read(scratch):
+    assert not scratch.holds("tile")
+    scratch.put("tile", np.arange(12, dtype=np.int8).reshape(3, 4))
+    assert scratch.holds("tile")
+    assert scratch.view("tile")[1:, ::2].tolist() == [[4, 6], [8, 10]]
+
+
+def test_an_array_that_was_not_finished_is_none(scratch, monkeypatch):
+    def full(file, _):
+        file.write(b"half")
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        scratch.put("tile", np.zeros(3))
+    assert not scratch.holds("tile")
 
 
 def test_the_same_run_goes_on(scratch):
@@ -41,7 +51,7 @@ def test_another_run_starts_with_nothing(scratch):
 def test_what_was_killed_before_it_was_ready_starts_again(tmp_path):
     scratch = Scratch(tmp_path / "unfinished")
     scratch.begin("a")
-    scratch.create("flows", (4, 4), (4, 4), "int8")
+    scratch.put("tile", np.zeros(3))
     assert not scratch.begin("a")
     assert list(scratch.folder.iterdir()) == []
 

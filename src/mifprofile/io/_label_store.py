@@ -171,8 +171,9 @@ def write_labels(
         Whole chunks, but for the slide's edge.
     """
     # Whether a chunk is empty is seen here, several times faster than zarr looks.
-    config = {"write_empty_chunks": True}
-    array = zarr.open_array(Path(path) / name / str(level), mode="r+", config=config)
+    array = open_label_array(path, name, level).with_config(
+        {"write_empty_chunks": True}
+    )
     height, width = labels.shape
     for y, x in itertools.product(
         range(0, height, CHUNK_PX), range(0, width, CHUNK_PX)

@@ -19,3 +19,10 @@ def test_cores_tile_the_slide_and_halos_stay_on_it(shape, block, halo):
         inner = view[b.outer_slices][b.inner_slices]
         assert (inner == view[b.core_slices]).all()
     assert (covered == 1).all()
+
+
+def test_a_margin_ends_where_the_halo_does():
+    first, last = plan_blocks((20, 30), 16, 4)[::3]
+    assert first.near(2) == (0, 18, 0, 18)
+    assert first.near(9) == first.outer == (0, 20, 0, 20)
+    assert last.near(2) == (14, 20, 14, 30)

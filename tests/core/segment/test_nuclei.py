@@ -50,23 +50,35 @@ def stain_of(probability):
 
 
 def in_blocks(flows, probability, block_px, rules):
-    """Global keys, computed block by block."""
+    """Global keys, computed block by block; each block is asked for its core alone."""
     shape = probability.shape
     keys = np.zeros(shape, np.uint64)
+    owned = set()
     for block in plan_blocks(shape, block_px, rules.halo_px):
         rows, cols = block.outer_slices
+        inner = block.inner_slices
+        within = (inner[0].start, inner[0].stop, inner[1].start, inner[1].stop)
         labels, sinks = segment_nuclei(
             np.ascontiguousarray(flows[:, rows, cols]),
             probability[rows, cols],
             rules,
             stain_of(probability)[rows, cols],
+            within,
         )
         places = (
             (sinks[:, 0] + block.outer[0]) * shape[1] + sinks[:, 1] + block.outer[2]
         )
         names = np.concatenate([[0], places + 1]).astype(np.uint64)
-        keys[block.core_slices] = names[labels[block.inner_slices]]
+        keys[block.core_slices] = names[labels[inner]]
+        owned |= set(places[is_inside(sinks, within)].tolist())
+    assert owned >= set((np.unique(keys)[1:] - 1).tolist())
     return keys
+
+
+def is_inside(sinks, within):
+    y0, y1, x0, x1 = within
+    row, col = sinks.T
+    return (row >= y0) & (row < y1) & (col >= x0) & (col < x1)
 
 
 @settings(max_examples=12, deadline=None)
