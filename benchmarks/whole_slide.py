@@ -257,18 +257,17 @@ def peer_figures(folder: Path) -> str:
         [
             title,
             "",
-            f"Ours from the slide store to the label store, median of {RUNS} runs; Cellpose",
-            "from array to array. The default network's weights are random here: its",
-            "time is that of the network, plus the time that Cellpose takes for the",
-            "narrow weights' flows.",
+            f"Ours from the slide store to the label store, median of {RUNS} runs;",
+            "Cellpose from array to array. The default network's weights are random",
+            "here: its time is that of the network, plus the time that Cellpose takes",
+            "for the narrow weights' flows.",
             "",
             "| peer | ours, s | peer, s | of it network, s | ratio |",
             "|---|---|---|---|---|",
             *rows,
             "",
-            f"Share of the CPU time that is not the network's: {1 - network / cpu:.0%} "
-            f"(medians of {RUNS} runs: {cpu:.2f} s in all, {network:.2f} s the network "
-            "alone, in turn).",
+            f"CPU time, medians of {RUNS} runs in turn: {cpu:.2f} s in all, the network",
+            f"alone {network:.2f} s; not the network's: {1 - network / cpu:.1%}.",
         ]
     )
 
