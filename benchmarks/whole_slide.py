@@ -266,8 +266,8 @@ def peer_figures(folder: Path) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
-            f"CPU time, medians of {RUNS} runs in turn: {cpu:.2f} s in all, the network",
-            f"alone {network:.2f} s; not the network's: {1 - network / cpu:.1%}.",
+            f"CPU time, medians of {RUNS} runs in turn: {cpu:.2f} s in all,",
+            f"{network:.2f} s the network; not the network's: {1 - network / cpu:.1%}.",
         ]
     )
 
