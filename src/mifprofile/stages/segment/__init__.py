@@ -8,6 +8,7 @@ import numpy as np
 
 from mifprofile.stages.masks import import_masks
 from mifprofile.stages.segment.plan import make_plan
+from mifprofile.stages.segment.squares import forget_squares
 from mifprofile.stages.segment.tasks import (
     finish,
     number_cells,
@@ -39,6 +40,9 @@ def segment(job: Job) -> dict[str, Any]:
     with open_workers(job.workers, job.scheduler) as workers:
         segmenter = open_network(options, options.precision, workers.threads)
         plan = make_plan(job, segmenter, workers.threads)
+        if job.workers > 1 or job.scheduler is not None:
+            # Tasks read in processes of their own.
+            forget_squares()
         prepare(plan)
         cells = _find(job, plan, workers)
         seams = _write(job, plan, workers)
