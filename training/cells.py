@@ -78,7 +78,7 @@ def masks_of(segmenter: Segmenter, image: Image) -> dict[str, Labels]:
         planes[3:5],
         planes[5],
         um=UM,
-        cell_probability=options.cell_probability,
+        cell_probability=options.whole_cell_probability,
     )
     return {
         "nuclei": nuclei,

@@ -12,16 +12,15 @@ from imaging import Rng, blur, depth_px, smooth_noise
 if TYPE_CHECKING:
     from samples import Image, Labels
 
-# How far cells extend beyond their nuclei: about 1 µm in crowded tissue, some µm in
-# epithelium. Where membranes tell nothing, the network falls back on the median.
+# How far cells extend beyond their nuclei: hardly at all in crowded lymphoid tissue,
+# some µm in epithelium.
 REACH_PX = (0.0, 9.0)
-CLOSE = 3.0
 MANY_CHANNELS = 0.4
 # Shares of the pictures with a poor focus, with stroma that outshines the cells, and
 # with rims that belong to other cells, as above or below the section's own.
 BLURRED = 0.35
 STROMA = 0.3
-UNRELATED = 0.2
+UNRELATED = 0.1
 
 
 def grown_cells(rng: Rng, nuclei: Labels) -> Labels:
@@ -42,7 +41,7 @@ def grown_cells(rng: Rng, nuclei: Labels) -> Labels:
         return nuclei
     distance, nearest = ndimage.distance_transform_edt(nuclei == 0, return_indices=True)
     owner = nuclei[tuple(nearest)]
-    reach = rng.uniform(*REACH_PX) * rng.beta(1, CLOSE)
+    reach = rng.uniform(*REACH_PX) * rng.beta(1, 1.2)
     own = reach * np.exp(0.35 * rng.standard_normal(int(nuclei.max()) + 1))
     uneven = 1 + 0.35 * smooth_noise(rng, nuclei.shape, rng.uniform(4, 12))
     return np.where(distance <= own[owner] * uneven, owner, nuclei).astype(np.int32)

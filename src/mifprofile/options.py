@@ -135,6 +135,11 @@ class SegmentOptions(StageOptions):
         description="With membrane channels, show them to the network and take cells "
         "from it; else nuclei are grown.",
     )
+    whole_cell_probability: float = Field(
+        1.0,
+        description="Logit above which a pixel belongs to a whole cell of the network's; "
+        "cells are tighter the higher it is.",
+    )
     rim_um: NonNegative = Field(
         1.0, description="Grown cells extend this far beyond their nucleus, µm."
     )

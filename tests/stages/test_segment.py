@@ -85,6 +85,12 @@ def test_whole_cells_do_not_depend_on_the_block(finished, copy):
     assert (cells > 0).sum() > 1.1 * (nuclei > 0).sum()
     again(job, 256, workers=2)
     np.testing.assert_array_equal(labels(job), whole)
+    tighter = {"segment": {"whole_cells": True, "whole_cell_probability": 3.0}}
+    job = replace(copy, options=override_options(copy.options, tighter, "test"))
+    again(job, 256)
+    nuclei_alone, tight = labels(job)
+    np.testing.assert_array_equal(nuclei_alone, nuclei)
+    assert (nuclei > 0).sum() < (tight > 0).sum() < 0.97 * (cells > 0).sum()
 
 
 def test_a_running_scheduler_can_be_used(finished, copy):

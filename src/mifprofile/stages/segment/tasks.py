@@ -266,7 +266,7 @@ def _claimed(
     plan: SegmentPlan, nuclei: NDArray[np.int32], output: NDArray[np.float32]
 ) -> NDArray[np.int32]:
     """Cells as the network sees them."""
-    logit = plan.options.cell_probability
+    logit = plan.options.whole_cell_probability
     return claim_cells(
         nuclei, output[:2], output[2], um=plan.um, cell_probability=logit
     )
