@@ -137,8 +137,8 @@ class SegmentOptions(StageOptions):
     )
     whole_cell_probability: float = Field(
         1.0,
-        description="Logit above which a pixel belongs to a cell that the network finds; "
-        "the higher, the tighter the cells.",
+        description="Logit above which a pixel belongs to a cell that the network "
+        "finds; the higher, the tighter the cells.",
     )
     rim_um: NonNegative = Field(
         1.0, description="Grown cells extend this far beyond their nucleus, µm."
