@@ -6,8 +6,9 @@ import difflib
 import re
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
+import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import dask.array as da
+    from numpy.typing import NDArray
 
 Compartment = Literal["nucleus", "cytoplasm", "membrane", "cell"]
 COMPARTMENTS: tuple[Compartment, ...] = ("nucleus", "cytoplasm", "membrane", "cell")
@@ -74,6 +76,13 @@ class Channel:
     index: int
 
 
+class PixelSource(Protocol):
+    """What can read a block (c, y, x) of pixels from one slice per axis."""
+
+    def __getitem__(self, index: tuple[slice, slice, slice], /) -> np.ndarray[Any, Any]:
+        """Read a block."""
+
+
 @dataclass(frozen=True)
 class Slide:
     """A multi-channel slide, read lazily.
@@ -93,6 +102,8 @@ class Slide:
         The resolution pyramid, full resolution first; each (c, y, x).
     origin_um : tuple of float
         (x, y) of the upper left corner on the microscope's stage, µm.
+    sources : tuple of PixelSource
+        What the levels are read from, if that can be read without dask.
     """
 
     name: str
@@ -102,11 +113,20 @@ class Slide:
     pixel_size: PixelSize | None
     levels: tuple[da.Array, ...]
     origin_um: tuple[float, float] = (0.0, 0.0)
+    sources: tuple[PixelSource, ...] = ()
 
     @property
     def shape_px(self) -> tuple[int, int]:
         """(height, width) at full resolution."""
         return int(self.levels[0].shape[1]), int(self.levels[0].shape[2])
+
+    def read(self, channel: int, rows: slice, cols: slice) -> NDArray[Any]:
+        """Pixels of a window at full resolution, at once; it is cut at the slide."""
+        if not self.sources:
+            return np.asarray(self.levels[0][channel, rows, cols])
+        height, width = self.shape_px
+        window = slice(*rows.indices(height)), slice(*cols.indices(width))
+        return self.sources[0][slice(channel, channel + 1), *window][0]
 
     @property
     def channel_names(self) -> tuple[str, ...]:

@@ -319,9 +319,12 @@ def _centre(mask: Mask) -> int:
     row, col, pixels = 0, 0, 0
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):
-            if mask[y, x]:
-                row, col, pixels = row + y, col + x, pixels + 1
+            inside = int(mask[y, x] > 0)
+            row, col, pixels = row + y * inside, col + x * inside, pixels + inside
     mean_y, mean_x = row / pixels, col / pixels
+    y, x = int(np.ceil(mean_y - 0.5)), int(np.ceil(mean_x - 0.5))
+    if mask[y, x]:
+        return y * mask.shape[1] + x
     best, at = np.inf, 0
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):

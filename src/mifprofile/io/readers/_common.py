@@ -76,6 +76,7 @@ def to_slide(
         pixel_size=_pixel_size(path, found.pixel_um, pixel_size_um),
         levels=tuple(lazy(level) for level in found.levels),
         origin_um=found.origin_um,
+        sources=found.levels,
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import CHUNK_PX
 
@@ -43,7 +41,7 @@ def read_square(
     channel, top, left : int
     """
     rows, cols = slice(top, top + CHUNK_PX), slice(left, left + CHUNK_PX)
-    return np.asarray(open_once(path, key).levels[0][channel, rows, cols])
+    return open_once(path, key).read(channel, rows, cols)
 
 
 def forget_squares() -> None:
