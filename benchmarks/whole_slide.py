@@ -207,15 +207,19 @@ def _run(command: list[str]) -> None:
 
 def growth_figures(folder: Path) -> str:
     """Markdown table of time and memory against size."""
-    runs = [growth(folder / str(g), g) for g in GIGAPIXELS]
+    return growth_table([growth(folder / str(g), g) for g in GIGAPIXELS])
+
+
+def growth_table(runs: list[Growth]) -> str:
+    """Markdown table of runs."""
     rows = [
         f"| {r.gigapixels:.2f} | {r.tissue_mm2:.0f} | {r.cells} | {r.seconds:.0f} "
         f"| {r.gigapixels * 1000 / r.seconds:.2f} | {r.peak_gib:.2f} |"
         for r in runs
     ]
-    slope = np.polyfit(
-        np.log([r.tissue_mm2 for r in runs]), np.log([r.seconds for r in runs]), 1
-    )[0]
+    areas, seconds = ([getattr(r, n) for r in runs] for n in ("tissue_mm2", "seconds"))
+    slope = np.polyfit(np.log(areas), np.log(seconds), 1)[0]
+    each, begin = np.polyfit(areas, seconds, 1)
     return "\n".join(
         [
             f"## `segment --workers {WORKERS}` as slides grow",
@@ -226,7 +230,8 @@ def growth_figures(folder: Path) -> str:
             "|---|---|---|---|---|---|",
             *rows,
             "",
-            f"log time against log tissue area: slope {slope:.2f}.",
+            f"log time against log tissue area: slope {slope:.2f}. Time as a straight",
+            f"line: {begin:.0f} s to begin and {each:.2f} s per mm² of tissue.",
         ]
     )
 

@@ -1,4 +1,5 @@
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -22,15 +23,23 @@ def test_parts_of_an_array_can_be_read(scratch):
     assert scratch.view("tile")[1:, ::2].tolist() == [[4, 6], [8, 10]]
 
 
-def test_an_array_that_was_not_finished_is_none(scratch, monkeypatch):
-    def full(file, _):
-        file.write(b"half")
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(StorageError, match="the disk is full"):
-        scratch.put("tile", np.zeros(3))
+@pytest.mark.parametrize("room", [100, 1000, 3990])
+def test_an_array_that_does_not_fit_is_none(scratch, room):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(StorageError, match="takes no file this large"):
+            scratch.put("tile", np.zeros(4000, np.int8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not scratch.holds("tile")
+
+
+def test_parts_in_any_order_of_memory_come_back(scratch):
+    wide = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    for name, array in (("a", wide[1:3, ::2]), ("b", wide.T), ("c", wide[:0])):
+        scratch.put(name, array)
+        np.testing.assert_array_equal(scratch.view(name), array)
 
 
 def test_the_same_run_goes_on(scratch):

@@ -19,8 +19,10 @@ from mifprofile.errors import StorageError, UsageError
 from mifprofile.io.config import override_options
 from mifprofile.io.results import Results
 from mifprofile.io.store import open_label_store
-from mifprofile.stages import run_stage
+from mifprofile.io.synthetic import write_synthetic_slide
+from mifprofile.stages import Job, run_stage
 from mifprofile.stages.segment import tasks
+from mifprofile.testing import SynthOptions
 
 
 @pytest.fixture
@@ -173,14 +175,60 @@ def test_kill_and_resume_give_the_same_bytes(copy, panel_path):
     assert left == []
 
 
-def test_the_pyramid_is_every_second_pixel(copy):
-    again(copy, 256)
-    root = zarr.open_group(copy.results.labels, mode="r")
+@pytest.fixture(scope="module")
+def large(tmp_path_factory, demo_panel):
+    """A slide of 1300 x 1100 px: several chunks, and a pyramid of three levels."""
+    folder = tmp_path_factory.mktemp("large")
+    options = SynthOptions(size_mm=(0.65, 0.55), seed=4, glass_margin_um=15)
+    slide = write_synthetic_slide(folder / "slide.ome.tiff", options).slide
+    job = Job(Results(folder / "sample"), demo_panel, slide=slide, quiet=True)
+    for stage in ("ingest", "quality", "segment"):
+        run_stage(job, stage)
+    return job
+
+
+@pytest.mark.parametrize("block_px", [256, 333, 1024])
+def test_the_pyramid_is_every_second_pixel(large, block_px):
+    wanted = labels(large)
+    again(large, block_px)
+    np.testing.assert_array_equal(labels(large), wanted)
+    root = zarr.open_group(large.results.labels, mode="r")
     for name in ("nuclei", "cells"):
-        levels = open_label_store(copy.results.labels)[name].levels
+        levels = open_label_store(large.results.labels)[name].levels
+        assert len(levels) == 3
         assert root[name]["0"].chunks == (1024, 1024)
         for fine, coarse in itertools.pairwise(levels):
             np.testing.assert_array_equal(fine[::2, ::2], coarse[:])
+
+
+def test_labels_do_not_depend_on_the_block_at_another_pixel_size(large, tmp_path):
+    sections = {"ingest": {"pixel_size_um": 0.35}}
+    options = override_options(large.options, sections, "test")
+    job = replace(large, results=Results(tmp_path / "fine"), options=options)
+    for stage in ("ingest", "quality", "segment"):
+        run_stage(job, stage)
+    assert job.results.read_record("segment")["facts"]["scale"] > 1.4
+    wanted = labels(job)
+    assert wanted.max() > 1000
+    again(job, 333)
+    np.testing.assert_array_equal(labels(job), wanted)
+
+
+def test_a_run_killed_when_its_labels_were_in_place_goes_on(large, monkeypatch):
+    wanted = files(large.results.labels)
+
+    def killed(plan, finish=tasks.finish):
+        finish(plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mifprofile.stages.segment.finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        again(large, 1024)
+    assert large.results.scratch("segment").is_dir()
+    monkeypatch.undo()
+    again(large, 1024)
+    assert not large.results.scratch("segment").exists()
+    assert files(large.results.labels) == wanted
 
 
 def test_the_record_says_what_ran(finished):

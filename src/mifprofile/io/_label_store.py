@@ -214,8 +214,9 @@ def open_label_store(
         raise MissingError(f"{path}: no such label store; run the stage that writes it")
     try:
         root = zarr.open_group(path, mode="r")
-        ome = _ngff.attributes(root)
-        return {name: _open(root, name) for name in names or ome["labels"]}
+        if names is None:
+            names = _ngff.attributes(root)["labels"]
+        return {name: _open(root, name) for name in names}
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise FormatError(
             f"{path}: not an OME-Zarr label store; run the stage that writes it again"

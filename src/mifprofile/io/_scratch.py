@@ -25,8 +25,9 @@ _number = itertools.count()
 class Scratch:
     """Arrays that tasks leave for each other, and marks of what is done.
 
-    Either appears under its name only once it is complete. What tasks write is raw:
-    it is read within minutes, and packing it costs more than the disk does.
+    Either appears under its name only once it is complete, and a task sets its mark
+    after everything else that it writes: what is marked need not be done again. What
+    tasks write is raw: it is read within minutes, and packing it costs more than that.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class Scratch:
         marked = self.folder / _KEY
         if marked.is_file() and marked.read_text(encoding="utf-8") == key:
             return True
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove()
         self.folder.mkdir(parents=True)
         return False
 
@@ -61,16 +62,20 @@ class Scratch:
         with storage_errors(self.folder):
             partial = self._partial(name)
             with partial.open("wb") as file:
-                np.save(file, array)
-            partial.replace(self._array(name))
+                # np.save writes past Python's file, and a full disk goes unsaid.
+                whole = np.ascontiguousarray(array)
+                header = np.lib.format.header_data_from_array_1_0(whole)
+                np.lib.format.write_array_header_1_0(file, header)
+                file.write(whole.data)
+            partial.replace(self._array_path(name))
 
     def holds(self, name: str) -> bool:
         """Whether an array was left under a name."""
-        return self._array(name).is_file()
+        return self._array_path(name).is_file()
 
     def view(self, name: str) -> NDArray[Any]:
         """Array as it lies on the disk, to be read in part."""
-        return np.asarray(np.load(self._array(name), mmap_mode="r"))
+        return np.asarray(np.load(self._array_path(name), mmap_mode="r"))
 
     def save(self, mark: str, **arrays: NDArray[Any]) -> None:
         """Set a mark that holds small arrays."""
@@ -95,13 +100,14 @@ class Scratch:
             replace(self.folder / name, path)
 
     def remove(self) -> None:
-        """Delete the folder and all that is in it."""
+        """Delete the folder and all that is in it, what makes it valid first."""
+        (self.folder / _KEY).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, mark: str) -> Path:
         return self.folder / f"{mark}.npz"
 
-    def _array(self, name: str) -> Path:
+    def _array_path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
 
     def _partial(self, name: str) -> Path:

@@ -3,7 +3,7 @@
 from mifprofile.core.segment.cells import expand_nuclei, reach_px
 from mifprofile.core.segment.claims import claim_cells, claim_reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
-from mifprofile.core.segment.grid import Block, plan_blocks
+from mifprofile.core.segment.grid import Block, Window, plan_blocks
 from mifprofile.core.segment.nuclei import ObjectRules, segment_nuclei
 from mifprofile.core.segment.objects import (
     boxes_of,
@@ -27,6 +27,7 @@ __all__ = [
     "Block",
     "ObjectRules",
     "Seam",
+    "Window",
     "block_seams",
     "boxes_of",
     "claim_cells",

@@ -82,12 +82,12 @@ def _grow(
     owners, signals = cells.ravel(), signal.ravel()
     # Of each pixel: the way from the nucleus pixel where its path began, and the peak
     # of the signal on that path. While a step lasts, the owner of a pixel that joins
-    # is -2 minus the neighbour that it joins.
+    # is -2 minus the number of the neighbour that it joins, in raster order.
     way = np.zeros((owners.size, 2), np.int16)
     peak = np.zeros(owners.size, np.float32)
     edge, furthest = _edge(owners, width), reach_px * reach_px + 1e-6
     for _ in range(int(np.ceil(reach_px))):
-        joined = np.empty(8 * edge.size, np.int32)
+        joined = np.empty(8 * edge.size, np.int64)
         n = 0
         for at in edge:
             for dy in (-1, 0, 1):
@@ -103,21 +103,21 @@ def _grow(
                     if owners[to] == 0:
                         joined[n] = to
                         n += 1
-                    elif not _nearer(far, at, to, owners, way):
+                    elif not _nearer(far, at, to, owners, way, width):
                         continue
-                    owners[to] = -2 - at
+                    owners[to] = -2 - (3 * (1 - dy) + 1 - dx)
                     way[to, 0], way[to, 1] = y, x
         edge = joined[:n]
         for to in edge:
-            source = -2 - owners[to]
+            source = _source(owners, to, width)
             owners[to] = owners[source]
             peak[to] = max(peak[source], signals[to])
 
 
 @njit(cache=True, nogil=True)
-def _edge(owners: NDArray[np.int32], width: int) -> NDArray[np.int32]:
+def _edge(owners: NDArray[np.int32], width: int) -> NDArray[np.int64]:
     """Pixels of nuclei beside which there is a free one."""
-    found = np.empty(owners.size, np.int32)
+    found = np.empty(owners.size, np.int64)
     n = 0
     for at in range(width, owners.size - width):
         if owners[at] > 0:
@@ -138,11 +138,19 @@ def _nearer(
     to: int,
     owners: NDArray[np.int32],
     way: NDArray[np.int16],
+    width: int,
 ) -> bool:
     """Whether a pixel should join by another neighbour than the one found before."""
     old_far = int(way[to, 0]) ** 2 + int(way[to, 1]) ** 2
     if far != old_far:
         return far < old_far
-    source = -2 - owners[to]
+    source = _source(owners, to, width)
     mine, old = owners[at], owners[source]
     return mine < old or (mine == old and at < source)
+
+
+@njit(inline="always")
+def _source(owners: NDArray[np.int32], to: int, width: int) -> int:
+    """Neighbour that a pixel joins in this step."""
+    number = -2 - owners[to]
+    return to + (number // 3 - 1) * width + number % 3 - 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# y0, y1, x0, x1; half-open, px.
+Window = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -12,8 +15,8 @@ class Block:
     All bounds are half-open slide coordinates in px; the halo is cut at the slide.
     """
 
-    core: tuple[int, int, int, int]
-    outer: tuple[int, int, int, int]
+    core: Window
+    outer: Window
 
     @property
     def core_slices(self) -> tuple[slice, slice]:
@@ -31,7 +34,7 @@ class Block:
         (y0, y1, x0, x1), (top, _, left, _) = self.core, self.outer
         return slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
 
-    def near(self, margin_px: int) -> tuple[int, int, int, int]:
+    def near(self, margin_px: int) -> Window:
         """Bounds of the core and a margin, no wider than the halo."""
         (y0, y1, x0, x1), (top, bottom, left, right) = self.core, self.outer
         rows = max(y0 - margin_px, top), min(y1 + margin_px, bottom)
@@ -74,5 +77,5 @@ def _block(y: int, x: int, size: int, halo: int, shape: tuple[int, int]) -> Bloc
     return Block(core, outer)
 
 
-def _slices(bounds: tuple[int, int, int, int]) -> tuple[slice, slice]:
+def _slices(bounds: Window) -> tuple[slice, slice]:
     return slice(bounds[0], bounds[1]), slice(bounds[2], bounds[3])

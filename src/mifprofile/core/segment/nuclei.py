@@ -24,7 +24,7 @@ from mifprofile.core.segment.objects import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Window = tuple[int, int, int, int]
+    from mifprofile.core.segment.grid import Window
 
 # No object is wider than twice this: it sets how far a pixel may travel.
 MAX_RADIUS_UM = 16.0
@@ -104,6 +104,10 @@ def segment_nuclei(
     rules : ObjectRules
     stain : (h, w) float32 array, optional
         Nuclear stain, tissue percentiles mapped to 0 and 1: objects that hardly stand
+        out from the background around them are dropped.
+    within : tuple of int, optional
+        (y0, y1, x0, x1): objects with neither their box nor their sink in it may be
+        left out.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def segment_nuclei(
 def _beyond(
     boxes: NDArray[np.int32], places: NDArray[np.int64], within: Window
 ) -> NDArray[np.bool_]:
-    """Objects of which neither a pixel nor the sink lies in a window."""
+    """Objects of which neither the box nor the sink lies in a window."""
     y0, y1, x0, x1 = within
     apart = (boxes[:, 0] >= y1) | (boxes[:, 1] <= y0)
     apart |= (boxes[:, 2] >= x1) | (boxes[:, 3] <= x0)

@@ -10,7 +10,7 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Window = tuple[int, int, int, int]
+    from mifprofile.core.segment.grid import Window
 
 
 def resample(

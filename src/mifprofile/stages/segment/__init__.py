@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.stages.masks import import_masks
+from mifprofile.stages.run import fingerprint_of
 from mifprofile.stages.segment.plan import make_plan
-from mifprofile.stages.segment.squares import forget_squares
+from mifprofile.stages.segment.squares import forget_squares, forgetting_squares
 from mifprofile.stages.segment.tasks import (
     finish,
     number_cells,
@@ -37,8 +38,10 @@ def segment(job: Job) -> dict[str, Any]:
     if job.nuclei is not None or job.cells is not None:
         return import_masks(job)
     options = job.options.segment
-    with open_workers(job.workers, job.scheduler) as workers:
-        segmenter = open_network(options, options.precision, workers.threads)
+    with open_workers(job.workers, job.scheduler) as workers, forgetting_squares():
+        segmenter = open_network(
+            options, options.precision, workers.threads, fingerprint_of(job, "segment")
+        )
         plan = make_plan(job, segmenter, workers.threads)
         if job.workers > 1 or job.scheduler is not None:
             # Tasks read in processes of their own.

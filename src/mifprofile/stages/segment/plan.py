@@ -13,6 +13,7 @@ import numpy as np
 from mifprofile.core.segment import (
     Block,
     ObjectRules,
+    Window,
     claim_reach_px,
     plan_blocks,
     reach_px,
@@ -48,7 +49,6 @@ SAMPLE_BLOCKS = 64
 SAMPLE_PIXELS = 1_000_000
 
 Corner = tuple[int, int]
-Window = tuple[int, int, int, int]
 Channel = tuple[int, float, float]
 
 
@@ -80,6 +80,10 @@ class SegmentPlan:
         Values that become 0 and 1.
     membrane : tuple of (channel, low, high)
     rules : ObjectRules
+    fingerprint : str
+        Of the stage: its options and all that it reads.
+    key : str
+        What must be the same for a run to go on where another was stopped.
     """
 
     slide: Path
@@ -102,6 +106,7 @@ class SegmentPlan:
     nucleus_range: tuple[float, float]
     membrane: tuple[Channel, ...]
     rules: ObjectRules
+    fingerprint: str
     key: str
 
     @property
@@ -246,6 +251,7 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
             min_area_um2=options.min_nucleus_um2,
             max_area_um2=options.max_nucleus_um2,
         ),
+        fingerprint=fingerprint_of(job, "segment"),
         key=key,
     )
 

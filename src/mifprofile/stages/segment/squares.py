@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from mifprofile.io.readers import open_slide
 from mifprofile.io.store import CHUNK_PX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,6 +44,15 @@ def read_square(
     """
     rows, cols = slice(top, top + CHUNK_PX), slice(left, left + CHUNK_PX)
     return open_once(path, key).read(channel, rows, cols)
+
+
+@contextmanager
+def forgetting_squares() -> Iterator[None]:
+    """Keep nothing of a run that is over, or that failed."""
+    try:
+        yield
+    finally:
+        forget_squares()
 
 
 def forget_squares() -> None:

@@ -31,32 +31,37 @@ from mifprofile.io.store import (
     write_labels,
 )
 from mifprofile.stages.segment.plan import MEMBRANE_SMOOTH_UM, SMOOTH_SIGMAS
-from mifprofile.stages.segment.squares import forget_squares, read_square
+from mifprofile.stages.segment.squares import read_square
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mifprofile.core.segment import Block
+    from mifprofile.core.segment import Block, Window
     from mifprofile.engines import Segmenter
     from mifprofile.options import Precision, SegmentOptions
-    from mifprofile.stages.segment.plan import Corner, SegmentPlan, Window
+    from mifprofile.stages.segment.plan import Corner, SegmentPlan
 
 LABELS = ("nuclei", "cells")
-_one_batch = Lock()
-_networks: dict[tuple[str, float, str, int], Segmenter] = {}
+_one_batch, _loading = Lock(), Lock()
+_networks: dict[tuple[str, int, str], Segmenter] = {}
 
 
 def open_network(
-    options: SegmentOptions, precision: Precision, threads: int
+    options: SegmentOptions, precision: Precision, threads: int, fingerprint: str
 ) -> Segmenter:
-    """Network of these options; a process keeps the one that it loaded last."""
-    asked = options.model, options.diameter_um, precision, threads
-    if asked not in _networks:
-        segmenter = load_segmenter(*asked)
+    """Network of these options; a process keeps the one that it loaded last.
+
+    The fingerprint is the run's: it changes when the model's file does.
+    """
+    asked = precision, threads, fingerprint
+    with _loading:
+        segmenter = _networks.get(asked) or load_segmenter(
+            options.model, options.diameter_um, precision, threads
+        )
         _networks.clear()
-        _networks[(*asked[:2], segmenter.precision, threads)] = segmenter
         _networks[asked] = segmenter
-    return _networks[asked]
+        _networks[segmenter.precision, threads, fingerprint] = segmenter
+    return segmenter
 
 
 def prepare(plan: SegmentPlan) -> None:
@@ -154,17 +159,23 @@ def write_block(plan: SegmentPlan, block: Block) -> NDArray[np.int64]:
 
 def write_coarse(plan: SegmentPlan, level: int, block: Block) -> None:
     """Write a chunk of a coarser level of the labels."""
+    scratch, mark = (
+        Scratch(plan.scratch),
+        f"coarse-{level}-{block.core[0]}-{block.core[2]}",
+    )
+    if scratch.has(mark):
+        return
     step = 2**level
     rows, cols = plan.shape_px
     y0, y1, x0, x1 = (step * v for v in block.core)
     numbered = _numbered(plan, (y0, min(y1, rows), x0, min(x1, cols)), step)
     _write_labels(plan, level, block, numbered)
+    scratch.save(mark)
 
 
 def finish(plan: SegmentPlan) -> None:
     """Give the finished labels their name."""
     Scratch(plan.scratch).publish("labels", plan.labels)
-    forget_squares()
 
 
 def _fill_tile(plan: SegmentPlan, tile: Corner, out: NDArray[np.float32]) -> None:
@@ -227,7 +238,9 @@ def _predict(plan: SegmentPlan, tiles: NDArray[np.float32]) -> NDArray[np.float3
     options = plan.options
     # Threads of one process share the network, and it takes one batch at a time.
     with _one_batch:
-        segmenter = open_network(options, plan.precision, plan.threads)
+        segmenter = open_network(
+            options, plan.precision, plan.threads, plan.fingerprint
+        )
         return segmenter.predict(tiles, cells=plan.whole_cells)
 
 
