@@ -231,6 +231,20 @@ def test_a_run_killed_when_its_labels_were_in_place_goes_on(large, monkeypatch):
     assert files(large.results.labels) == wanted
 
 
+def test_a_process_loads_a_network_once(copy, monkeypatch):
+    loaded = []
+
+    def counted(*args, load=tasks.load_segmenter):
+        loaded.append(args)
+        return load(*args)
+
+    monkeypatch.setattr(tasks, "load_segmenter", counted)
+    monkeypatch.setattr(tasks, "_networks", {})
+    again(copy, 256)
+    again(copy, 256)
+    assert len(loaded) == 1
+
+
 def test_the_record_says_what_ran(finished):
     facts = finished.results.read_record("segment")["facts"]
     assert facts["model"] == "embedded"

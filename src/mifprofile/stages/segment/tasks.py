@@ -55,13 +55,14 @@ def open_network(
     """
     asked = precision, threads, fingerprint
     with _loading:
-        segmenter = _networks.get(asked) or load_segmenter(
-            options.model, options.diameter_um, precision, threads
-        )
-        _networks.clear()
-        _networks[asked] = segmenter
-        _networks[segmenter.precision, threads, fingerprint] = segmenter
-    return segmenter
+        if asked not in _networks:
+            segmenter = load_segmenter(
+                options.model, options.diameter_um, precision, threads
+            )
+            _networks.clear()
+            _networks[segmenter.precision, threads, fingerprint] = segmenter
+            _networks[asked] = segmenter
+        return _networks[asked]
 
 
 def prepare(plan: SegmentPlan) -> None:
