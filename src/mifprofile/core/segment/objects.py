@@ -304,12 +304,13 @@ def _contrast(
     for y in range(max(-corner[0], 0), min(mask.shape[0], height - corner[0])):
         for x in range(max(-corner[1], 0), min(mask.shape[1], width - corner[1])):
             v, u = corner[0] + y, corner[1] + x
-            if mask[y, x]:
-                inside += stain[v, u]
-                n_inside += 1
-            elif near[y, x] and not foreground[v, u]:
-                around += stain[v, u]
-                n_around += 1
+            light = float(stain[v, u])
+            own = mask[y, x] > 0
+            ring = (near[y, x] > 0) & (mask[y, x] == 0) & (not foreground[v, u])
+            inside += light if own else 0.0
+            around += light if ring else 0.0
+            n_inside += own
+            n_around += ring
     return inside / n_inside - around / n_around if n_around else np.inf
 
 

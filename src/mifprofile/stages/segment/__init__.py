@@ -39,10 +39,11 @@ def segment(job: Job) -> dict[str, Any]:
         return import_masks(job)
     options = job.options.segment
     with open_workers(job.workers, job.scheduler) as workers, forgetting_squares():
+        fingerprint = fingerprint_of(job, "segment")
         segmenter = open_network(
-            options, options.precision, workers.threads, fingerprint_of(job, "segment")
+            options, options.precision, workers.threads, fingerprint
         )
-        plan = make_plan(job, segmenter, workers.threads)
+        plan = make_plan(job, segmenter, workers.threads, fingerprint)
         if job.workers > 1 or job.scheduler is not None:
             # Tasks read in processes of their own.
             forget_squares()

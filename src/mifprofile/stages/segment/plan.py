@@ -21,7 +21,6 @@ from mifprofile.core.segment import (
 )
 from mifprofile.io.store import CHUNK_PX, pyramid_shapes
 from mifprofile.stages.quality import read_tissue
-from mifprofile.stages.run import fingerprint_of
 from mifprofile.stages.segment.squares import open_once, read_square
 
 if TYPE_CHECKING:
@@ -210,10 +209,12 @@ def network_shape(shape_px: tuple[int, int], ratio: float) -> tuple[int, int]:
     return int(np.ceil(shape_px[0] / ratio)), int(np.ceil(shape_px[1] / ratio))
 
 
-def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
+def make_plan(
+    job: Job, segmenter: Segmenter, threads: int, fingerprint: str
+) -> SegmentPlan:
     """Look at the slide and decide on everything that tasks must agree on."""
     options = job.options.segment
-    key, path = _key(job, segmenter), job.results.slide.resolve()
+    key, path = _key(job, segmenter, fingerprint), job.results.slide.resolve()
     slide = open_once(path, key)
     tissue, tissue_um = read_tissue(job.results)
     scale = segmenter.um / slide.um
@@ -251,15 +252,15 @@ def make_plan(job: Job, segmenter: Segmenter, threads: int) -> SegmentPlan:
             min_area_um2=options.min_nucleus_um2,
             max_area_um2=options.max_nucleus_um2,
         ),
-        fingerprint=fingerprint_of(job, "segment"),
+        fingerprint=fingerprint,
         key=key,
     )
 
 
-def _key(job: Job, segmenter: Segmenter) -> str:
+def _key(job: Job, segmenter: Segmenter, fingerprint: str) -> str:
     """What must be the same for a run to go on where another was stopped."""
     content: dict[str, Any] = {
-        "fingerprint": fingerprint_of(job, "segment"),
+        "fingerprint": fingerprint,
         "block_px": job.options.segment.block_px,
         "engine": [segmenter.name, segmenter.precision, segmenter.device],
     }
