@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from mifprofile.core.segment.objects import widen
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -60,12 +62,7 @@ def _boxes(
                 if name == 0 or i == wanted.size or wanted[i] != name:
                     i = -1
             if i >= 0:
-                box = boxes[i]
-                if box[1] == 0:
-                    box[0], box[2] = y, x
-                box[1] = y + 1
-                box[2] = min(box[2], x)
-                box[3] = max(box[3], x + 1)
+                widen(boxes[i], y, x)
     return boxes
 
 

@@ -6,6 +6,8 @@ more of the slide than an object's own pixels and the network's output near them
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -35,13 +37,18 @@ def boxes_of(labels: Labels, count: int) -> Boxes:
         for x in range(width):
             name = labels[y, x]
             if name:
-                box = boxes[name - 1]
-                if box[1] == 0:
-                    box[0], box[2] = y, x
-                box[1] = y + 1
-                box[2] = min(box[2], x)
-                box[3] = max(box[3], x + 1)
+                widen(boxes[name - 1], y, x)
     return boxes
+
+
+@njit(inline="always")
+def widen(box: NDArray[np.integer[Any]], y: int, x: int) -> None:
+    """Take a pixel into a bounding box; pixels come in raster order."""
+    if box[1] == 0:
+        box[0], box[2] = y, x
+    box[1] = y + 1
+    box[2] = min(box[2], x)
+    box[3] = max(box[3], x + 1)
 
 
 @njit(cache=True, nogil=True)
