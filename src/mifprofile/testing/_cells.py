@@ -16,12 +16,14 @@ from mifprofile.testing._tissue import (
     CLUSTER,
     FLOW,
     GLASS,
+    GLOWING,
+    LEVELS,
     STROMA,
     TUMOUR,
     region_map,
 )
 from mifprofile.testing.nuclei import make_nuclei
-from mifprofile.testing.options import MARKERS, TYPES
+from mifprofile.testing.options import TYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +39,8 @@ CLUSTER_GRAIN_UM = 40.0
 KIND_OF_TYPE = np.array([1, 0, 0, 0, 2])
 CYTOPLASM_UM = np.array([4.5, 1.5, 1.5, 1.8, 1.8])
 SOFT_SHARE = 0.15
+TAIL_DECADES = 1.5
+GLOWING_DECADES = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Cells:
     positive : (n, m) bool
     levels : (n, m) float32
         Counts of each marker.
+    glow : (n,) float32
+        Counts that its autofluorescence adds to every marker; 0 for most.
     """
 
     ids: NDArray[np.uint32]
@@ -84,6 +90,7 @@ class Cells:
     priority: NDArray[np.float64]
     positive: NDArray[np.bool_]
     levels: NDArray[np.float32]
+    glow: NDArray[np.float32]
 
     def __len__(self) -> int:
         return int(self.ids.size)
@@ -266,8 +273,7 @@ def _stained(
     positive = (
         rng.random((count, len(options.markers))) < _carriers(options)[seeds.types]
     )
-    median = np.where(positive, options.positive_level, options.negative_level)
-    levels = median * np.exp(options.level_spread * rng.normal(size=median.shape))
+    levels = _levels(rng, options, positive, first_id)
     width_um = CYTOPLASM_UM[seeds.types] * rng.lognormal(0, 0.15, count).clip(0.7, 1.5)
     return Cells(
         np.arange(first_id, first_id + count, dtype=np.uint32),
@@ -278,13 +284,51 @@ def _stained(
         rng.random(count),
         positive,
         levels.astype(np.float32),
+        _glow(options, count, first_id),
     )
+
+
+def _levels(
+    rng: np.random.Generator,
+    options: SynthOptions,
+    positive: NDArray[np.bool_],
+    first_id: int,
+) -> NDArray[np.float64]:
+    median = np.where(positive, options.positive_level, options.negative_level)
+    levels = median * np.exp(options.level_spread * rng.normal(size=median.shape))
+    # Dice of their own: the same cells stand on the easy slide and on the hard one.
+    dice = keyed_rng(options.seed, LEVELS, first_id)
+    if options.positive_decades:
+        dim = 10 ** (-options.positive_decades * dice.random(median.shape))
+        levels[positive] *= dim[positive]
+    if options.negative_tail:
+        bright = np.exp(_tail(dice, options.negative_tail, median.shape))
+        levels[~positive] *= bright[~positive]
+    return np.asarray(levels, dtype=np.float64)
+
+
+def _tail(
+    dice: np.random.Generator, mean: float, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Return exponential deviates, cut off where a negative cell would shine."""
+    longest = TAIL_DECADES * np.log(10) / mean
+    return np.asarray(-mean * np.log1p(dice.random(shape) * np.expm1(-longest)))
+
+
+def _glow(options: SynthOptions, count: int, first_id: int) -> NDArray[np.float32]:
+    """Return the autofluorescence of each cell, 0 for cells without."""
+    if not options.autofluorescent_cells:
+        return np.zeros(count, dtype=np.float32)
+    dice = keyed_rng(options.seed, GLOWING, first_id)
+    glowing = dice.random(count) < options.autofluorescent_cells
+    level = options.positive_level * 10 ** (-GLOWING_DECADES * dice.random(count))
+    return np.where(glowing, level, 0.0).astype(np.float32)
 
 
 def _carriers(options: SynthOptions) -> NDArray[np.float64]:
     """Return the share of each type (row) that carries each marker (column)."""
-    looks = [MARKERS[name] for name in options.markers]
-    shares = [[look.carriers.get(kind, 0.0) for look in looks] for kind in TYPES]
+    looks = [options.carriers(name) for name in options.markers]
+    shares = [[look.get(kind, 0.0) for look in looks] for kind in TYPES]
     return np.array(shares, dtype=float).reshape(len(TYPES), len(looks))
 
 

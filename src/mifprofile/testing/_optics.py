@@ -28,6 +28,8 @@ FOLD_GLOW = 0.12
 HAZE_GRAIN_UM = 600.0
 SPILL_UM = 1.5
 SOFT_UM = 0.7
+# Above this rate a Poisson deviate is as good as normal.
+FEW_EVENTS = 30.0
 
 
 def point_spread(options: SynthOptions, extra_um: float = 0.0) -> NDArray[np.float32]:
@@ -175,6 +177,7 @@ def expose(
     sheet: NDArray[np.float32],
     offsets: NDArray[np.int64],
     noise: float,
+    events: float,
 ) -> NDArray[np.uint16]:
     """Return camera counts.
 
@@ -194,6 +197,8 @@ def expose(
         As from `noise_sheet` and `noise_offsets`.
     noise : float
         Multiple of a usual camera's noise.
+    events : float
+        0 for a camera; else a detector of single events, so many per unit of light.
 
     Returns
     -------
@@ -225,7 +230,31 @@ def expose(
                 x = c + start[1]
                 at = offsets[tile_row, x // NOISE_TILE_PX - first_column, i]
                 dice = sheet[(y + at[0]) & 1023, (x + at[1]) & 1023]
-                variance = COUNTS_PER_PHOTON * seen[c] + READ_NOISE * READ_NOISE
-                value = OFFSET + seen[c] + noise * math.sqrt(variance) * dice + 0.5
+                if events > 0:
+                    value = _counted(events * seen[c], dice)
+                else:
+                    value = _digitised(seen[c], noise, dice)
                 image[i, r, c] = np.uint16(min(max(value, 0.0), 65535.0))
     return image
+
+
+@njit(cache=True, nogil=True)
+def _digitised(seen: float, noise: float, dice: float) -> float:
+    """Counts of a camera: offset, shot noise and read noise."""
+    variance = COUNTS_PER_PHOTON * seen + READ_NOISE * READ_NOISE
+    return OFFSET + seen + noise * math.sqrt(variance) * dice + 0.5
+
+
+@njit(cache=True, nogil=True)
+def _counted(rate: float, dice: float) -> float:
+    """Poisson deviate of a rate, by inversion of a standard normal one."""
+    if rate > FEW_EVENTS:
+        return max(0.0, math.floor(rate + math.sqrt(rate) * dice + 0.5))
+    level = 0.5 * math.erfc(-dice / math.sqrt(2.0))
+    chance = math.exp(-rate)
+    below, events = chance, 0.0
+    while level > below and events < 4 * FEW_EVENTS:
+        events += 1
+        chance *= rate / events
+        below += chance
+    return events

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mifprofile.errors import UsageError
 from mifprofile.model import Compartment, nearest
@@ -39,6 +40,8 @@ MARKERS: dict[str, MarkerLook] = {
     "KI67": MarkerLook("KI67", "nucleus", {"tumour": 0.25, "CTL": 0.1}),
 }
 DEMO_MARKERS = ("CD8", "FOXP3", "PD-L1", "HER2", "CK")
+# No type of cell is named after these.
+STATES = ("PD-L1", "HER2", "CD68", "KI67")
 
 
 class _Frozen(BaseModel):
@@ -65,6 +68,21 @@ class Mixture(_Frozen):
         if total > 1 + 1e-9:
             raise UsageError(f"shares of a mixture add up to {total:.3g}, more than 1")
         return self
+
+
+HARD: dict[str, Any] = {
+    "nest": Mixture(tumour=0.9, ctl=0.04, treg=0.004, immune=0.04),
+    "stroma": Mixture(ctl=0.12, treg=0.025, immune=0.26),
+    "tumour_area_fraction": 0.5,
+    "level_spread": 0.5,
+    "positive_decades": 1.0,
+    "negative_tail": 0.5,
+    "autofluorescent_cells": 0.02,
+    "debris_per_mm2": 80.0,
+    "autofluorescence": 0.03,
+    "bleed_through": 0.02,
+    "spill_over": 0.1,
+}
 
 
 class SynthOptions(_Frozen):
@@ -122,6 +140,25 @@ class SynthOptions(_Frozen):
     aggregate_count : int
         Clumps of antibody: small round spots, far brighter than any cell, each in one
         marker channel.
+    positive_decades : float
+        Positive cells spread evenly, in the logarithm, over so many decades downwards
+        from ``positive_level``.
+    negative_tail : float
+        Mean of an exponential tail that is added to the natural logarithm of the
+        negative cells' level; it ends after one and a half decades.
+    autofluorescent_cells : float
+        Share of cells that glow alike in every channel but the nuclear one, by 0.1 to
+        1 ``positive_level``.
+    debris_per_mm2 : float
+        Bright irregular specks on the tissue, each in several channels, none of them
+        nuclear; nuclei hide them.
+    counts : float
+        0 for a camera; else the events that a detector counts, on average, per pixel of
+        light ``positive_level``. Most pixels of such an image are 0; ``noise`` has no
+        part in it.
+    shares : tuple of (str, float)
+        Marker and share of the cells that carry it, among the types that can. Only
+        for the markers that are states, not lineages: `STATES`. A mapping will do.
     glass_margin_um : float
         Mean width of the bare glass around the tissue.
     """
@@ -153,6 +190,42 @@ class SynthOptions(_Frozen):
     saturated_gain: Annotated[float, Field(ge=1)] = 60.0
     aggregate_count: Annotated[int, Field(ge=0)] = 0
     glass_margin_um: NonNegative = 40.0
+    positive_decades: NonNegative = 0.0
+    negative_tail: NonNegative = 0.0
+    autofluorescent_cells: Fraction = 0.0
+    debris_per_mm2: NonNegative = 0.0
+    counts: NonNegative = 0.0
+    shares: tuple[tuple[str, Fraction], ...] = ()
+
+    @classmethod
+    def hard(cls, **changes: Any) -> Self:
+        """Return a slide whose levels are as hard to gate as those of real slides.
+
+        Parameters
+        ----------
+        **changes
+            Fields that differ from `HARD`, and any other fields.
+
+        Returns
+        -------
+        SynthOptions
+        """
+        return cls.model_validate(HARD | changes)
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _pairs(cls, shares: Any) -> Any:
+        return tuple(shares.items()) if isinstance(shares, Mapping) else shares
+
+    @model_validator(mode="after")
+    def _shares_of_states(self) -> Self:
+        for name, _ in self.shares:
+            if name not in STATES:
+                raise UsageError(
+                    f"shares: {name!r} is no state of a cell; choose from "
+                    f"{', '.join(STATES)}, or change nest and stroma"
+                )
+        return self
 
     @model_validator(mode="after")
     def _known_markers(self) -> Self:
@@ -166,6 +239,12 @@ class SynthOptions(_Frozen):
         if len(set(self.markers)) < len(self.markers):
             raise UsageError(f"markers: {', '.join(self.markers)} names one twice")
         return self
+
+    def carriers(self, marker: str) -> dict[str, float]:
+        """Return the share of each cell type that carries a marker."""
+        carriers = MARKERS[marker].carriers
+        share = dict(self.shares).get(marker)
+        return carriers if share is None else dict.fromkeys(carriers, share)
 
     @property
     def shape_px(self) -> tuple[int, int]:

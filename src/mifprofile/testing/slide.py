@@ -11,6 +11,7 @@ import pandas as pd
 from mifprofile.errors import UsageError
 from mifprofile.model import COMPARTMENTS
 from mifprofile.testing._cells import Cells, cells_near
+from mifprofile.testing._debris import debris
 from mifprofile.testing._draw import (
     SHEET_UM,
     chromatin_sheet,
@@ -72,6 +73,8 @@ class SyntheticBlock:
     faults : dict of (y, x) bool
         Tissue where faults were planted: ``fold``, ``out_of_focus``, ``saturated``
         and ``aggregate``.
+    debris : (y, x) bool
+        Specks that are no cells.
     """
 
     channels: NDArray[np.uint16]
@@ -79,6 +82,7 @@ class SyntheticBlock:
     cells: NDArray[np.uint32]
     regions: NDArray[np.uint8]
     faults: dict[str, NDArray[np.bool_]]
+    debris: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -161,12 +165,14 @@ def synthetic_block(
         noise_sheet(),
         noise_offsets(options, start, shape),
         options.noise,
+        options.counts / options.positive_level,
     )
     owner = _inner(layout.owner, halo)
     cells = np.concatenate([[0], layout.cells.ids]).astype(np.uint32)[owner]
     nuclei = np.where(_inner(layout.inside, halo), cells, np.uint32(0))
     faults = _faults(options, start, regions)
-    return SyntheticBlock(channels, nuclei, cells, regions, faults)
+    specks = _specks(options, _inner(layout.inside, halo), start)
+    return SyntheticBlock(channels, nuclei, cells, regions, faults, specks)
 
 
 def synthetic_truth(options: SynthOptions) -> pd.DataFrame:
@@ -180,8 +186,11 @@ def synthetic_truth(options: SynthOptions) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``cell_id``, ``x_um`` and ``y_um`` (middle of the nucleus; the slide's upper
-        left corner is 0, 0), ``phenotype``, ``region``, one boolean
-        ``<marker>_positive`` per marker, ``nucleus_area_um2`` and ``area_um2``.
+        left corner is 0, 0), ``phenotype``, ``region``, per marker whether the cell
+        carries it (``<marker>_positive``) and what was drawn for it
+        (``<marker>_level``, counts before everything that the slide and the microscope
+        add), ``autofluorescent`` if some cells are, ``nucleus_area_um2`` and
+        ``area_um2``.
     """
     tally = TruthTally(options)
     for start, shape in _blocks(options):
@@ -236,11 +245,10 @@ def _light(
     markers = _painted_markers(options, layout, corner)
     light = np.zeros((len(options.channel_names), *shape), dtype=np.float32)
     _through_lens(options, soft, SOFT_UM, light[0])
-    stained = light[: 1 + len(markers)]
-    for plane, source in zip(stained, (sharp, *markers), strict=True):
+    for plane, source in zip(light, (sharp, *markers), strict=True):
         _through_lens(options, source, 0.0, plane)
     for weight, extra_um, gain in _lens_faults(options, start, shape):
-        for plane, source in zip(stained, (sharp + soft, *markers), strict=True):
+        for plane, source in zip(light, (sharp + soft, *markers), strict=True):
             wide = np.zeros(shape, dtype=np.float32)
             _through_lens(options, source, extra_um, wide)
             blend(plane, wide, weight, gain)
@@ -251,7 +259,7 @@ def _light(
     if saturation is not None:
         light *= 1 + np.float32(options.saturated_gain - 1) * saturation
     if options.aggregate_count:
-        light[1:] += aggregate_weight(options, start, shape)
+        light[1 : 1 + len(options.markers)] += aggregate_weight(options, start, shape)
     return light
 
 
@@ -280,7 +288,9 @@ def _painted_nuclei(
 def _painted_markers(
     options: SynthOptions, layout: _Layout, corner: tuple[int, int]
 ) -> NDArray[np.float32]:
-    planes = np.zeros((len(options.markers), *layout.owner.shape), dtype=np.float32)
+    """Return the light of cells and specks in all channels but the nuclear."""
+    count = len(options.channel_names) - 1
+    planes = np.zeros((count, *layout.owner.shape), dtype=np.float32)
     looks = [MARKERS[name].measure for name in options.markers]
     paint_markers(
         layout.owner,
@@ -292,7 +302,29 @@ def _painted_markers(
         corner,
         planes,
     )
+    if options.autofluorescent_cells:
+        planes += _cell_glow(options, layout, corner)
+    if options.debris_per_mm2:
+        planes += debris(options, corner, layout.owner.shape) * ~layout.inside
     return planes
+
+
+def _cell_glow(
+    options: SynthOptions, layout: _Layout, corner: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the light of autofluorescent cells: granules of their cytoplasm."""
+    plane = np.zeros((1, *layout.owner.shape), dtype=np.float32)
+    paint_markers(
+        layout.owner,
+        layout.inside,
+        layout.cells.glow[:, None],
+        np.array([COMPARTMENTS.index("cytoplasm")], dtype=np.int64),
+        _membrane_px(options),
+        chromatin_sheet(),
+        corner,
+        plane,
+    )
+    return plane
 
 
 def _through_lens(
@@ -327,6 +359,15 @@ def _faults(
     }
 
 
+def _specks(
+    options: SynthOptions, inside: NDArray[np.bool_], start: tuple[int, int]
+) -> NDArray[np.bool_]:
+    if not options.debris_per_mm2:
+        return np.zeros_like(inside)
+    light = debris(options, start, (inside.shape[0], inside.shape[1]))
+    return np.asarray((light > 0).any(axis=0) & ~inside)
+
+
 def _any_aggregate(
     options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.float32] | None:
@@ -358,6 +399,9 @@ def _described(options: SynthOptions, cells: Cells) -> pd.DataFrame:
     }
     for column, name in enumerate(options.markers):
         table[f"{name}_positive"] = cells.positive[:, column]
+        table[f"{name}_level"] = cells.levels[:, column]
+    if options.autofluorescent_cells:
+        table["autofluorescent"] = cells.glow > 0
     return pd.DataFrame(table)
 
 
