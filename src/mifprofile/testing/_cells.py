@@ -40,7 +40,7 @@ KIND_OF_TYPE = np.array([1, 0, 0, 0, 2])
 CYTOPLASM_UM = np.array([4.5, 1.5, 1.5, 1.8, 1.8])
 SOFT_SHARE = 0.15
 TAIL_DECADES = 1.5
-GLOWING_DECADES = 1.0
+BRIGHTEST_GLOW, GLOWING_DECADES = 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -321,8 +321,8 @@ def _glow(options: SynthOptions, count: int, first_id: int) -> NDArray[np.float3
         return np.zeros(count, dtype=np.float32)
     dice = keyed_rng(options.seed, GLOWING, first_id)
     glowing = dice.random(count) < options.autofluorescent_cells
-    level = options.positive_level * 10 ** (-GLOWING_DECADES * dice.random(count))
-    return np.where(glowing, level, 0.0).astype(np.float32)
+    level = BRIGHTEST_GLOW * 10 ** (-GLOWING_DECADES * dice.random(count))
+    return np.where(glowing, options.positive_level * level, 0.0).astype(np.float32)
 
 
 def _carriers(options: SynthOptions) -> NDArray[np.float64]:

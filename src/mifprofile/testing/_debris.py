@@ -23,7 +23,7 @@ RADIUS_UM = (0.8, 2.5)
 RAGGED = 0.2
 SEEN = 0.6
 # Multiples of positive_level, drawn evenly in the logarithm.
-BRIGHTNESS = (0.3, 3.0)
+BRIGHTNESS = (0.2, 2.0)
 
 
 class Speck(NamedTuple):

@@ -177,7 +177,7 @@ def expose(
     sheet: NDArray[np.float32],
     offsets: NDArray[np.int64],
     noise: float,
-    events: float,
+    events: NDArray[np.float32],
 ) -> NDArray[np.uint16]:
     """Return camera counts.
 
@@ -197,7 +197,7 @@ def expose(
         As from `noise_sheet` and `noise_offsets`.
     noise : float
         Multiple of a usual camera's noise.
-    events : float
+    events : (c,) float32
         0 for a camera; else a detector of single events, so many per unit of light.
 
     Returns
@@ -230,8 +230,8 @@ def expose(
                 x = c + start[1]
                 at = offsets[tile_row, x // NOISE_TILE_PX - first_column, i]
                 dice = sheet[(y + at[0]) & 1023, (x + at[1]) & 1023]
-                if events > 0:
-                    value = _counted(events * seen[c], dice)
+                if events[i] > 0:
+                    value = _counted(events[i] * seen[c], dice)
                 else:
                     value = _digitised(seen[c], noise, dice)
                 image[i, r, c] = np.uint16(min(max(value, 0.0), 65535.0))

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 TRUTH_BLOCK_PX = 1024
 DAPI_LEVEL = 2600.0
+NUCLEAR_EVENTS = 4.0
 MEMBRANE_UM = 1.0
 FOLD_GAIN = 1.9
 FOLD_BLUR_UM = 1.0
@@ -165,7 +166,7 @@ def synthetic_block(
         noise_sheet(),
         noise_offsets(options, start, shape),
         options.noise,
-        options.counts / options.positive_level,
+        _events(options),
     )
     owner = _inner(layout.owner, halo)
     cells = np.concatenate([[0], layout.cells.ids]).astype(np.uint32)[owner]
@@ -261,6 +262,13 @@ def _light(
     if options.aggregate_count:
         light[1 : 1 + len(options.markers)] += aggregate_weight(options, start, shape)
     return light
+
+
+def _events(options: SynthOptions) -> NDArray[np.float32]:
+    """Return the events that each channel counts per unit of light, (c,) float32."""
+    levels = np.full(len(options.channel_names), options.positive_level)
+    levels[0] = DAPI_LEVEL / NUCLEAR_EVENTS
+    return (options.counts / levels).astype(np.float32)
 
 
 def _lens_faults(
