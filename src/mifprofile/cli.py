@@ -207,15 +207,22 @@ def demo(out: Path, quiet: bool) -> None:
 @click.option("-o", "--out", type=FILE, required=True, help="SLIDE.ome.tiff.")
 @click.option("--size-mm", type=float, nargs=2, default=(1.0, 1.0), show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--markers", help="Comma-separated; all by default.")
+@click.option("--markers", help="Comma-separated; those of the demo by default.")
+@click.option(
+    "--look",
+    type=click.Choice(["hard", "easy", "sparse"]),
+    default="hard",
+    show_default=True,
+    help="Stains as on real slides, two clean humps, or single events.",
+)
 def synth(
-    out: Path, size_mm: tuple[float, float], seed: int, markers: str | None
+    out: Path, size_mm: tuple[float, float], seed: int, markers: str | None, look: str
 ) -> None:
     """Make a synthetic slide, its label images and its table of true cells."""
     from mifprofile.stages.demo import make_slide
 
     names = tuple(markers.split(",")) if markers else None
-    for path in make_slide(out, size_mm, seed, names):
+    for path in make_slide(out, size_mm, seed, names, look):
         click.echo(path)
 
 

@@ -29,10 +29,16 @@ MIN_TRUE = 50
 
 
 def make_slide(
-    path: Path, size_mm: tuple[float, float], seed: int, markers: tuple[str, ...] | None
+    path: Path,
+    size_mm: tuple[float, float],
+    seed: int,
+    markers: tuple[str, ...] | None,
+    look: str = "hard",
 ) -> list[Path]:
     """Write a synthetic slide and its truth; return the files."""
-    options = SynthOptions(size_mm=size_mm, seed=seed, markers=markers or DEMO_MARKERS)
+    options = SynthOptions.look(
+        look, size_mm=size_mm, seed=seed, markers=markers or DEMO_MARKERS
+    )
     files = write_synthetic_slide(path, options)
     return [files.slide, files.labels, files.table]
 
@@ -47,7 +53,7 @@ def run_demo(folder: Path, *, quiet: bool) -> str:
     str
         What to print: the comparison and where the report is.
     """
-    options = SynthOptions(size_mm=SIZE_MM, seed=SEED)
+    options = SynthOptions.hard(size_mm=SIZE_MM, seed=SEED)
     slide = folder / "slide.ome.tiff"
     table = slide.with_name("slide_truth.csv")
     if not table.exists():
