@@ -1,6 +1,7 @@
 import functools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -255,3 +256,209 @@ def test_haze_lies_over_glass_and_tissue_and_fits_between_blocks():
     assert added[0, glass].mean() != pytest.approx(added[1, glass].mean(), rel=0.01)
     part = synthetic_block(options, 37, 90, 120, 200)
     np.testing.assert_array_equal(part.channels, slide.channels[:, 37:157, 90:290])
+
+
+HARD = SynthOptions.hard(size_mm=(0.3, 0.25), seed=11)
+SPARSE = SynthOptions.sparse(size_mm=(0.3, 0.25), seed=11)
+GLOWING = changed(autofluorescent_cells=0.1, **CLEAN)
+ALL_OFF = {
+    "positive_decades": 0.0,
+    "negative_tail": 0.0,
+    "autofluorescent_cells": 0.0,
+    "debris_per_mm2": 0.0,
+    "counts": 0.0,
+    "shares": (),
+}
+
+
+def means(options, marker):
+    """Mean of each true cell, in the order of their ids."""
+    slide, channel = whole(options), 1 + options.markers.index(marker)
+    ids, inverse = np.unique(slide.cells, return_inverse=True)
+    inverse = inverse.ravel()
+    image = slide.channels[channel].astype(float).ravel()
+    return (np.bincount(inverse, image) / np.bincount(inverse))[ids > 0]
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    y=st.integers(0, 460),
+    x=st.integers(0, 560),
+    h=st.integers(1, 200),
+    w=st.integers(1, 200),
+    options=st.sampled_from([HARD, SPARSE]),
+)
+def test_every_block_of_a_hard_slide_is_a_window_of_the_whole(y, x, h, w, options):
+    h, w = min(h, 500 - y), min(w, 600 - x)
+    part, slide = synthetic_block(options, y, x, h, w), whole(options)
+    window = np.s_[..., y : y + h, x : x + w]
+    for name in ("channels", "cells", "debris"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(slide, name)[window])
+
+
+def test_the_easy_slide_is_what_it_always_was():
+    options = SynthOptions(**ALL_OFF, size_mm=(0.3, 0.25), seed=11)
+    assert options == SMALL
+    assert SynthOptions.look("easy") == SynthOptions()
+    sums = whole(options).channels.astype(int).sum(axis=(1, 2)).tolist()
+    was = [151210984, 61566273, 56439382, 106968991, 171472767, 333241101]
+    np.testing.assert_allclose(sums, was, rtol=1e-6)  # libm may round elsewhere
+    assert not whole(options).debris.any()
+
+
+@pytest.mark.parametrize("fault", [{"positive_decades": 1.0}, {"negative_tail": 0.5}])
+def test_levels_change_and_the_cells_stay(fault):
+    easy, graded = synthetic_truth(SMALL), synthetic_truth(changed(**fault))
+    levels = [f"{name}_level" for name in SMALL.markers]
+    pd.testing.assert_frame_equal(
+        easy.drop(columns=levels), graded.drop(columns=levels)
+    )
+    positive = easy["CK_positive"]
+    kept = ~positive if "positive_decades" in fault else positive
+    assert (easy["CK_level"] == graded["CK_level"])[kept].all()
+    assert (easy["CK_level"] != graded["CK_level"])[~kept].all()
+
+
+def test_positive_cells_spread_evenly_over_the_decades():
+    truth = synthetic_truth(changed(positive_decades=1.0, level_spread=0.0))
+    dim = np.log10(4000 / truth["CK_level"][truth["CK_positive"]])
+    assert np.quantile(dim, [0.25, 0.5, 0.75]) == pytest.approx(
+        [0.25, 0.5, 0.75], abs=0.1
+    )
+    assert dim.between(0, 1).all()
+    assert (truth["CK_level"][~truth["CK_positive"]] == 120).all()
+
+
+def test_negative_cells_have_a_tail_that_ends():
+    truth = synthetic_truth(changed(negative_tail=0.5, level_spread=0.0))
+    levels = [truth[f"{m}_level"][~truth[f"{m}_positive"]] for m in SMALL.markers]
+    above = np.log(np.concatenate(levels) / 120)
+    assert above.mean() == pytest.approx(0.5, rel=0.1)
+    assert np.median(above) == pytest.approx(0.5 * np.log(2), rel=0.1)
+    assert 0 <= above.min() < 1.8 < above.max() <= 1.5 * np.log(10)
+
+
+def test_autofluorescent_cells_are_bright_in_every_channel():
+    truth = synthetic_truth(GLOWING)
+    share = truth["autofluorescent"].mean()
+    assert share == pytest.approx(0.1, abs=0.04)
+    for marker in GLOWING.markers:
+        dark = ~truth[f"{marker}_positive"]
+        level = means(GLOWING, marker)
+        glowing = np.median(level[dark & truth["autofluorescent"]])
+        assert glowing > 2 * np.median(level[dark & ~truth["autofluorescent"]])
+    assert "autofluorescent" not in synthetic_truth(SMALL)
+
+
+def test_the_autofluorescence_channel_sees_glowing_cells_and_specks():
+    options = GLOWING.model_copy(
+        update={"autofluorescence_channel": True, "debris_per_mm2": 200.0}
+    )
+    slide = whole(options)
+    ids = synthetic_truth(options).set_index("cell_id")["autofluorescent"]
+    glowing = np.isin(slide.cells, ids.index[ids])
+    own = slide.channels[-1].astype(float)
+    elsewhere = ~glowing & ~slide.debris & (slide.cells > 0)
+    assert own[glowing].mean() > 4 * own[elsewhere].mean()
+
+
+def test_debris_is_bright_in_several_channels_and_never_a_nucleus():
+    plain, slide = whole(changed(**CLEAN)), whole(changed(debris_per_mm2=400, **CLEAN))
+    mask = slide.debris
+    assert 0 < mask.mean() < 0.05
+    assert not (mask & (slide.nuclei > 0)).any()
+    np.testing.assert_array_equal(plain.channels[0], slide.channels[0])
+    np.testing.assert_array_equal(plain.cells, slide.cells)
+    added = slide.channels[1:, mask].astype(float) - plain.channels[1:, mask]
+    lit = (added > 0.05 * SMALL.positive_level).sum(axis=0)
+    assert np.median(lit) >= 2
+    far = distance_transform_edt(~mask) > 12
+    np.testing.assert_array_equal(slide.channels[:, far], plain.channels[:, far])
+
+
+def test_debris_is_as_dense_as_asked_whatever_the_size_of_the_slide():
+    specks = []
+    for size in ((0.3, 0.25), (0.6, 0.5)):
+        options = SynthOptions(size_mm=size, debris_per_mm2=400, glass_margin_um=0)
+        slide = whole(options)
+        specks.append(slide.debris.mean())
+    assert specks[0] == pytest.approx(specks[1], rel=0.5)
+
+
+def test_events_are_sparse_and_as_many_as_asked():
+    bare = CLEAN | {"counts": 2.0, "level_spread": 0.0, "negative_level": 0.0}
+    counted, camera = whole(changed(**bare)), whole(changed(**(bare | {"counts": 0.0})))
+    assert (counted.channels[1:4] == 0).mean() > 0.9
+    light = camera.channels[5].astype(float) - 100
+    expected = 2 * light.mean() / SMALL.positive_level
+    assert counted.channels[5].mean() == pytest.approx(expected, rel=0.02)
+    bright = (light > 3600) & (light < 4400)
+    events = counted.channels[5][bright].astype(float)
+    assert events.mean() == pytest.approx(2.0, rel=0.03)
+    assert events.var() == pytest.approx(2.0, rel=0.1)
+
+
+def test_many_events_are_normal_in_number():
+    bare = CLEAN | {"counts": 80.0, "level_spread": 0.0}
+    counted, camera = whole(changed(**bare)), whole(changed(**(bare | {"counts": 0.0})))
+    light = camera.channels[5].astype(float) - 100
+    bright = (light > 3900) & (light < 4100)
+    events = counted.channels[5][bright].astype(float)
+    assert events.mean() == pytest.approx(80, rel=0.03)
+    assert events.var() == pytest.approx(80, rel=0.15)
+
+
+def test_nuclei_stay_bright_where_events_are_counted():
+    inside = whole(SPARSE).nuclei > 0
+    assert whole(SPARSE).channels[0][inside].mean() > 2
+    assert (whole(SPARSE).channels[2] == 0).mean() > 0.95
+
+
+def test_a_rare_a_middle_and_a_frequent_marker():
+    share = synthetic_truth(SynthOptions.hard()).filter(like="_positive").mean()
+    assert 0.05 < share["CD8_positive"] < 0.1
+    assert 0.01 < share["FOXP3_positive"] < 0.02
+    assert 0.15 < share["PD-L1_positive"] < 0.25
+    assert 0.35 < share["HER2_positive"] < 0.5
+    assert 0.4 < share["CK_positive"] < 0.6
+
+
+def test_nearly_all_cells_may_carry_a_marker_and_nearly_none():
+    options = SynthOptions.hard(
+        size_mm=(0.5, 0.5),
+        nest=Mixture(tumour=0.97, ctl=0.02),
+        stroma=Mixture(tumour=0.8),
+        tumour_area_fraction=0.9,
+        shares={"HER2": 0.96, "PD-L1": 0.01},
+    )
+    share = synthetic_truth(options).filter(like="_positive").mean()
+    assert share["CK_positive"] > 0.9
+    assert 0.87 < share["HER2_positive"] < share["CK_positive"]
+    assert 0 < share["PD-L1_positive"] < 0.02
+    assert hash(options) == hash(options.model_copy())
+
+
+def test_lineages_stay_exclusive_on_the_hard_slide():
+    truth = synthetic_truth(HARD)
+    marks = truth[["CD8_positive", "FOXP3_positive", "CK_positive"]]
+    assert marks.sum(axis=1).max() == 1
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"shares": {"CD8": 0.5}}, "'CD8' is no state"),
+        ({"shares": {"HER2": 1.5}}, "less than or equal to 1"),
+        ({"positive_decades": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_wrong_changes_of_a_hard_slide_are_refused(update, message):
+    with pytest.raises(ValidationError, match=message):
+        SynthOptions.hard(**update)
+
+
+def test_antibody_clumps_are_not_seen_in_the_autofluorescence_channel():
+    plain = changed(autofluorescence_channel=True, **CLEAN)
+    slide = whole(plain.model_copy(update={"aggregate_count": 3}))
+    assert slide.faults["aggregate"].any()
+    np.testing.assert_array_equal(slide.channels[-1], whole(plain).channels[-1])

@@ -114,3 +114,63 @@ def compare_counts(
         known = table[theirs].where(table[theirs] > 0)
         table[error] = 100 * (table[mine] / known - 1)
     return table
+
+
+def compare_calls(
+    truth: pd.DataFrame,
+    called: pd.DataFrame,
+    levels: pd.DataFrame,
+) -> pd.DataFrame:
+    """Calls beside the truth, and beside what the best threshold could reach.
+
+    Parameters
+    ----------
+    truth, called : pandas.DataFrame
+        One bool column per marker, the same cells in the same order.
+    levels : pandas.DataFrame
+        Their levels, in the same columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``marker, true_pct, called_pct, kappa, best_kappa``: Cohen's kappa of the calls
+        and of the best single threshold. NaN where all cells are alike in truth.
+    """
+    rows = [
+        {
+            "marker": marker,
+            "true_pct": 100 * truth[marker].mean(),
+            "called_pct": 100 * called[marker].mean(),
+            "kappa": _kappa_of(truth[marker], called[marker]),
+            "best_kappa": _best_kappa(truth[marker], levels[marker]),
+        }
+        for marker in truth
+    ]
+    return pd.DataFrame(rows)
+
+
+def _kappa_of(truth: pd.Series, called: pd.Series) -> float:
+    positive, calls = truth.to_numpy(bool), called.to_numpy(bool)
+    hits = np.array([np.count_nonzero(positive & calls)])
+    above = np.array([np.count_nonzero(calls)])
+    return float(_kappa(hits, above, np.count_nonzero(positive), positive.size)[0])
+
+
+def _best_kappa(truth: pd.Series, levels: pd.Series) -> float:
+    level, positive = levels.to_numpy(float), truth.to_numpy(bool)
+    order = np.argsort(-level, kind="stable")
+    # A threshold does not part cells of one level.
+    ends = np.flatnonzero(np.append(np.diff(level[order]) != 0, True))
+    hits = np.cumsum(positive[order])[ends]
+    return float(_kappa(hits, ends + 1, int(positive.sum()), positive.size).max())
+
+
+def _kappa(
+    hits: NDArray[np.int64], called: NDArray[np.int64], positive: int, cells: int
+) -> NDArray[np.float64]:
+    """Cohen's kappa from true and called positive cells; NaN if all are alike."""
+    if positive in (0, cells):
+        return np.full(hits.shape, np.nan)
+    agreeing = (cells - positive - called + 2 * hits) / cells
+    chance = (called * positive + (cells - called) * (cells - positive)) / cells**2
+    return np.asarray((agreeing - chance) / (1 - chance))

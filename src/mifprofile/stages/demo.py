@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mifprofile.core.agreement import compare_counts, match_positions
+from mifprofile.core.agreement import compare_calls, compare_counts, match_positions
 from mifprofile.core.quality import area_mm2
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from mifprofile.core.agreement import Matches
 
 SIZE_MM = (1.0, 1.0)
 SEED = 1
@@ -94,4 +96,22 @@ def _compare(
         f"cells within {MATCH_UM:g} um of a true one: F1 {pairs.f1:.3f}",
         f"of these with the true phenotype: {100 * right:.1f} %",
         f"largest error of a phenotype with {MIN_TRUE}+ true cells: {worst:.1f} %",
+        "positive cells, and how well the best possible gate would call them:",
+        _calls(job, truth, cells, pairs).round(2).to_string(index=False),
     ]
+
+
+def _calls(
+    job: Job, truth: pd.DataFrame, cells: pd.DataFrame, pairs: Matches
+) -> pd.DataFrame:
+    """What was called of every marker beside the truth, in the cells that pair."""
+    columns = job.panel.level_columns
+    known, found = truth.iloc[pairs.known], cells.iloc[pairs.found]
+    tables = (
+        table[[f"{marker}_positive" for marker in columns]].set_axis(
+            list(columns), axis=1
+        )
+        for table in (known, found)
+    )
+    levels = found[list(columns.values())].set_axis(list(columns), axis=1)
+    return compare_calls(*tables, levels)

@@ -74,7 +74,8 @@ def _speck(
     rng: np.random.Generator, options: SynthOptions, row: int, column: int
 ) -> Speck:
     um, count = options.pixel_size_um, len(options.channel_names) - 1
-    y, x = (rng.random(2) + (row, column)) * SQUARE_UM / um
+    corner = np.array([row, column])
+    y, x = (corner + rng.random(2)) * SQUARE_UM / um
     radius = rng.uniform(*RADIUS_UM) / um
     wave = outline_waves(rng, 1, RAGGED)[0]
     level = options.positive_level * math.exp(rng.uniform(*np.log(BRIGHTNESS)))
