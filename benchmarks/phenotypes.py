@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
 
 SLIDES: dict[str, dict[str, Any]] = {
-    "clean": {},
+    "hard": {},
     "strong spill-over": {"spill_over": 0.2},
-    "dim": {"positive_level": 900.0},
-    "broad levels": {"level_spread": 0.7},
+    "dim": {"positive_level": 5000.0},
+    "broad levels": {"level_spread": 0.8},
     "blurred": {"blur_um": 1.0},
-    "dim, noisy": {"positive_level": 800.0, "noise": 4.0, "spill_over": 0.1},
+    "dim, noisy": {"positive_level": 5000.0, "noise": 4.0, "spill_over": 0.12},
+    "single events": {"look": "sparse"},
+    "easy": {"look": "easy"},
 }
 SEED = 1
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -80,9 +82,9 @@ def figures() -> str:
     return "\n\n".join(parts)
 
 
-def make(panel: Panel, **faults: Any) -> Slide:
+def make(panel: Panel, look: str = "hard", **faults: Any) -> Slide:
     """Draw a slide of 1 mm² and measure it in its true cells."""
-    slide = true_cells(SynthOptions(seed=SEED, **faults))
+    slide = true_cells(SynthOptions.look(look, seed=SEED, **faults))
     levels = marker_levels(slide.cells, panel)
     return Slide(levels, slide.truth, slide.contacts, _gates(levels))
 

@@ -106,12 +106,10 @@ def _calls(
 ) -> pd.DataFrame:
     """What was called of every marker beside the truth, in the cells that pair."""
     columns = job.panel.level_columns
+    calls, markers = [f"{marker}_positive" for marker in columns], list(columns)
     known, found = truth.iloc[pairs.known], cells.iloc[pairs.found]
-    tables = (
-        table[[f"{marker}_positive" for marker in columns]].set_axis(
-            list(columns), axis=1
-        )
-        for table in (known, found)
+    return compare_calls(
+        known[calls].set_axis(markers, axis=1),
+        found[calls].set_axis(markers, axis=1),
+        found[list(columns.values())].set_axis(markers, axis=1),
     )
-    levels = found[list(columns.values())].set_axis(list(columns), axis=1)
-    return compare_calls(*tables, levels)

@@ -313,7 +313,8 @@ def _painted_markers(
     if options.autofluorescent_cells:
         planes += _cell_glow(options, layout, corner)
     if options.debris_per_mm2:
-        planes += debris(options, corner, layout.owner.shape) * ~layout.inside
+        size = (planes.shape[1], planes.shape[2])
+        planes += debris(options, corner, size) * ~layout.inside
     return planes
 
 
