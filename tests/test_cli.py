@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from mifprofile.cli import main
+from mifprofile.testing import LOOKS, SynthOptions, synthetic_block
 
 
 @pytest.fixture
@@ -177,6 +178,16 @@ def test_synth_writes_slide_labels_and_truth(call, tmp_path):
     assert code == 0
     assert len(out.splitlines()) == 3
     assert all((tmp_path / line.split("/")[-1]).exists() for line in out.splitlines())
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_synth_has_every_look(call, tmp_path, look):
+    slide = tmp_path / "s.ome.tiff"
+    options = ("--size-mm", 0.1, 0.1, "--markers", "CD8", "--look", look)
+    assert call("synth", "-o", slide, *options)[0] == 0
+    drawn = SynthOptions.look(look, size_mm=(0.1, 0.1), markers=("CD8",))
+    block = synthetic_block(drawn, 0, 0, *drawn.shape_px)
+    np.testing.assert_array_equal(tifffile.imread(slide), block.channels)
 
 
 @pytest.mark.parametrize("option", ["--exclusions", "--gates", "--nuclei", "--cells"])

@@ -3,7 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from mifprofile.testing.nuclei import nuclei_field
-from mifprofile.testing.options import DEMO_MARKERS, MARKERS, Mixture, SynthOptions
+from mifprofile.testing.options import (
+    DEMO_MARKERS,
+    LOOKS,
+    MARKERS,
+    Mixture,
+    SynthOptions,
+)
 from mifprofile.testing.points import thomas_process
 from mifprofile.testing.slide import (
     SyntheticBlock,
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_MARKERS",
+    "LOOKS",
     "MARKERS",
     "Mixture",
     "SynthOptions",
