@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from mifprofile.stages import demo as demo_stage
 from mifprofile.stages.demo import MIN_TRUE, make_slide, run_demo
 
 
@@ -29,3 +30,24 @@ def test_it_says_where_the_report_is(demo):
 def test_the_slide_has_the_markers_that_were_asked_for(tmp_path):
     files = make_slide(tmp_path / "s.ome.tiff", (0.1, 0.1), 0, ("CD8", "CK"))
     assert {"CD8_positive", "CK_positive"} < set(pd.read_csv(files[2]).columns)
+
+
+def test_it_says_how_each_marker_was_called(demo):
+    _, text = demo
+    assert "best_kappa" in text
+    assert all(f" {marker} " in text for marker in ("CD8", "FOXP3", "PD-L1", "HER2"))
+
+
+def test_a_slide_that_was_drawn_otherwise_is_drawn_anew(demo, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    make_slide(tmp_path / "slide.ome.tiff", (0.1, 0.1), 1, None, "easy")
+    monkeypatch.setattr(demo_stage, "write_synthetic_slide", stop)
+    monkeypatch.setattr(demo_stage, "run_all", lambda _: None)
+    assert "best_kappa" in run_demo(demo[0], quiet=True)
+    with pytest.raises(Stopped):
+        run_demo(tmp_path, quiet=True)
