@@ -75,7 +75,7 @@ class Mixture(_Frozen):
 HARD: dict[str, Any] = {
     "nest": Mixture(tumour=0.9, ctl=0.04, treg=0.004, immune=0.04),
     "stroma": Mixture(ctl=0.11, treg=0.022, immune=0.26),
-    "tumour_area_fraction": 0.5,
+    "tumour_area_fraction": 0.55,
     "positive_level": 20_000.0,
     "negative_level": 220.0,
     "level_spread": 0.5,
