@@ -70,8 +70,7 @@ class Mixture(_Frozen):
         return self
 
 
-# Chosen so that shares, overlap and tails lie among those of real stains, and the best
-# possible gate is about as good as there: docs/synthetic.md.
+# So that overlap, tails and the best gate are like those of real stains.
 HARD: dict[str, Any] = {
     "nest": Mixture(tumour=0.9, ctl=0.04, treg=0.004, immune=0.04),
     "stroma": Mixture(ctl=0.11, treg=0.022, immune=0.26),
