@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.true_cells import demo_panel, f1, true_cells
-from mifprofile.core.gates import find_gate, find_gates, fit_gate
+from mifprofile.core.gates import find_gate, find_gates, gate_alone
 from mifprofile.core.phenotype import marker_levels
 from mifprofile.core.shared_gates import shared_gates
 from mifprofile.io.results import Results
@@ -119,7 +119,7 @@ def _foxp3(
 ) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
     levels, positive = _measured(SynthOptions(size_mm=SIZE_MM, seed=seed, **changes))
     values = levels["FOXP3"].to_numpy()
-    gate = fit_gate(values, PhenotypeOptions())
+    gate = gate_alone(values, PhenotypeOptions())
     return gate.threshold, values, positive["FOXP3"].to_numpy()
 
 

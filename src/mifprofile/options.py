@@ -12,7 +12,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["auto", "int8", "float32", "bfloat16"]
-GateMethod = Literal["gmm", "otsu", "triangle", "control", "manual"]
+GateMethod = Literal["evidence", "gmm", "li", "otsu", "triangle", "control", "manual"]
 GateScope = Literal["slide", "patient", "batch", "cohort"]
 
 
@@ -279,7 +279,7 @@ class PhenotypeOptions(StageOptions):
     """How gates are found, and when one from a table has drifted."""
 
     method: GateMethod = Field(
-        "gmm", description="How gates are found: see docs/gates.md."
+        "evidence", description="How gates are found: see docs/gates.md."
     )
     methods: dict[str, GateMethod] = Field(
         {}, description="Another method for some markers, by marker."
@@ -298,8 +298,18 @@ class PhenotypeOptions(StageOptions):
     min_cells: int = Field(
         50, ge=10, description="Fewer cells than this carry no automatic gate."
     )
+    min_flanks: Positive = Field(
+        4.0,
+        description="Evidence: cells whose middle lies this many widths of the main "
+        "peak above it are a population by their brightness alone.",
+    )
+    min_flanks_witnessed: Positive = Field(
+        2.3,
+        description="Evidence: the same where other markers or the place on the cell "
+        "vouch for them.",
+    )
     min_separation_sd: Positive = Field(
-        2.0, description="Populations closer than this (pooled SD) are one."
+        2.0, description="Gmm: populations closer than this (pooled SD) are one."
     )
     min_share: Share = Field(
         0.005, description="A positive population smaller than this is not believed."
@@ -335,8 +345,11 @@ class PhenotypeOptions(StageOptions):
 class GatesOptions(StageOptions):
     """Which samples share a gate."""
 
-    scope: GateScope = Field(
-        "slide", description="Samples that are gated together, in one fit."
+    scope: GateScope = Field("slide", description="Samples that are gated together.")
+    sharing: Literal["one", "shrunk"] = Field(
+        "one",
+        description="Samples share one gate, or each has its own, drawn to the "
+        "group's as far as it is uncertain.",
     )
     lock_to: str | None = Field(
         None,

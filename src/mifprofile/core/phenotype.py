@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from mifprofile.core.levels import to_scale, unit_of
 from mifprofile.model import OTHER, UNCERTAIN
 
 if TYPE_CHECKING:
@@ -139,10 +140,10 @@ def marker_confidence(
 ) -> pd.DataFrame:
     """How sure each cell's call for each marker is, 0.5 to 1.
 
-    The distance |log(1 + level) - log(1 + threshold)| over the robust standard
-    deviation (1.4826 MAD) of the evaluable negative cells, read as a normal
-    probability. Without a gate a cell is surely negative: no positive population was
-    found. Without a level nothing is known, which is 0.5.
+    The distance to the gate, on log(1 + level / unit) with the marker's own unit, over
+    the robust standard deviation (1.4826 MAD) of the evaluable negative cells, read as
+    a normal probability. Without a gate a cell is surely negative: no positive
+    population was found. Without a level nothing is known, which is 0.5.
     """
     judged = levels if evaluable is None else levels[evaluable]
     return pd.DataFrame(
@@ -195,14 +196,11 @@ def _certainty(
 ) -> NDArray[np.float64]:
     if not np.isfinite(threshold):
         return np.ones(len(levels))
-    cut = np.log1p(threshold)
-    below = _logs(judged[judged <= threshold])
+    unit = unit_of(judged.to_numpy(float))
+    cut = to_scale(np.array(threshold), unit)
+    below = to_scale(judged[judged <= threshold].to_numpy(float), unit)
     spread = (
         1.4826 * float(np.median(np.abs(below - np.median(below)))) if below.size else 0
     )
-    away = np.abs(_logs(levels) - cut)
+    away = np.abs(to_scale(levels.to_numpy(float), unit) - cut)
     return np.nan_to_num(ndtr(away / max(spread, 1e-6)), nan=0.5)
-
-
-def _logs(levels: pd.Series) -> NDArray[np.float64]:
-    return np.log1p(np.maximum(levels.to_numpy(float), 0.0))

@@ -124,7 +124,8 @@ def read_gates(
     for name in names.get(layout, [*table.columns[1:]]):
         table[name] = _numbers(table, name, path)
     gates = gates_for(table, layout, sample, levels).assign(sample=sample, drift="")
-    usual = {"method": "manual", "scope": "slide", "note": "", "author": "", "time": ""}
+    usual = {"method": "manual", "scope": "slide"}
+    usual |= dict.fromkeys(("grade", "note", "author", "time"), "")
     # A column that is empty was read as numbers.
     return gates.astype(dict.fromkeys(usual, object)).fillna(usual)
 

@@ -156,7 +156,7 @@ def _call(job: Job, read: CellTable, tissue: _Tissue) -> _Called:
     named = (given != "").any() and not is_marker_list(given, panel)
     phenotypes = phenotypes_of(given, panel) if named else None
     levels, notes = _levels(cells, panel, phenotypes)
-    gates = _gates(job, levels, notes)
+    gates = _gates(job, levels, notes, cells)
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
     calls = call_cells(levels, thresholds, panel, least)
@@ -201,11 +201,18 @@ def _called_already(
     return known | dict.fromkeys(by_calls, (cells, "its own calls"))
 
 
-def _gates(job: Job, levels: pd.DataFrame, notes: dict[str, str]) -> pd.DataFrame:
+def _gates(
+    job: Job, levels: pd.DataFrame, notes: dict[str, str], cells: pd.DataFrame
+) -> pd.DataFrame:
     """Gates of what was measured; what was called elsewhere is split at one half."""
-    gates = make_gates(job, levels.assign(**dict.fromkeys(notes, np.nan)))
+    sought = levels.assign(**dict.fromkeys(notes, np.nan))
+    gates = make_gates(job, sought, cells)
     called = gates["marker"].isin(notes)
     gates.loc[called, "threshold"] = 0.5
+    gates.loc[called, "grade"] = [
+        "clear" if (levels[m] > 0.5).any() else "absent"
+        for m in gates.loc[called, "marker"]
+    ]
     gates.loc[called, "method"] = GIVEN
     gates.loc[called, "note"] = gates.loc[called, "marker"].map(notes)
     absent = levels.isna().all()

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mifprofile.core.gate_layouts import to_layout
-from mifprofile.core.shared_gates import shared_gates, with_figures
+from mifprofile.core.gates import grade_of
+from mifprofile.core.shared_gates import Levels, shared_gates, with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.config import read_panel, read_samples
 from mifprofile.io.results import Results
 from mifprofile.io.tables import read_gates, write_table
 from mifprofile.model import nearest
 from mifprofile.options import Options
-from mifprofile.stages.phenotype import control_levels, evaluable_levels
+from mifprofile.stages.phenotype import control_levels, evaluable_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,9 +72,9 @@ def gates(job: GatesJob) -> pd.DataFrame:
     for path in dict.fromkeys(panels.values()):
         mine = {name: r for name, r in results.items() if panels[name] == path}
         panel = read_panel(path)
-        here = {name: evaluable_levels(r, panel) for name, r in mine.items()}
+        here = {name: evaluable_cells(r, panel) for name, r in mine.items()}
         parts.append(_gates_of(job, mine, here, sheet, panel))
-        levels |= here
+        levels |= {name: sample.levels for name, sample in here.items()}
     table = pd.concat(parts, ignore_index=True)
     conditions = {name: sample.timepoint for name, sample in sheet.items()}
     write_table(to_layout(table, job.layout, levels, conditions), job.out)
@@ -83,20 +84,21 @@ def gates(job: GatesJob) -> pd.DataFrame:
 def _gates_of(
     job: GatesJob,
     results: Mapping[str, Results],
-    levels: Mapping[str, pd.DataFrame],
+    samples: Mapping[str, Levels],
     sheet: Mapping[str, Sample],
     panel: Panel,
 ) -> pd.DataFrame:
     """Gates of the samples of one panel."""
     if job.source is None and not job.in_use:
         return shared_gates(
-            levels,
-            _groups(job, sheet, list(levels)),
+            samples,
+            _groups(job, sheet, list(samples)),
             {name: sample.timepoint for name, sample in sheet.items()},
             panel,
             job.options,
             control_levels(panel, job.options.phenotype),
         )
+    levels = {name: sample.levels for name, sample in samples.items()}
     tables = [
         read_gates(job.source or results[name].gates, name, levels[name])
         for name in levels
@@ -106,6 +108,10 @@ def _gates_of(
         if marker not in panel.markers:
             hint = nearest(str(marker), panel.markers)
             raise UsageError(f"{job.source}: no marker {marker!r} in the panel{hint}")
+    table["grade"] = [
+        grade_of(levels[row["sample"]][row["marker"]], row["threshold"], row["grade"])
+        for row in table.to_dict("records")
+    ]
     return with_figures(table, levels)
 
 

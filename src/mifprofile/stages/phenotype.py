@@ -15,10 +15,11 @@ from mifprofile.core.gates import (
     drift,
     find_gates,
     gating_order,
+    grade_of,
     method_of,
 )
 from mifprofile.core.quality import EVALUABLE, flag_cells
-from mifprofile.core.shared_gates import with_figures
+from mifprofile.core.shared_gates import Levels, with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
 from mifprofile.io.tables import (
@@ -43,7 +44,7 @@ def phenotype(job: Job) -> dict[str, Any]:
     levels = core.marker_levels(table, job.panel)
     flags = flag_cells(table, *read_exclusion_masks(job.results))
     evaluable = flags[EVALUABLE]
-    gates = make_gates(job, levels[evaluable])
+    gates = make_gates(job, levels[evaluable], table[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
     calls = core.call_cells(levels, thresholds, job.panel, least, evaluable)
@@ -70,8 +71,19 @@ def _impossible(
     return found.replace({np.nan: None}).to_dict("records")
 
 
-def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
-    """One gate per marker of the panel with its figures: the rows of ``gates.csv``."""
+def make_gates(
+    job: Job, levels: pd.DataFrame, cells: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One gate per marker of the panel with its figures: the rows of ``gates.csv``.
+
+    Parameters
+    ----------
+    job : Job
+    levels : pandas.DataFrame
+        A column per marker, a row per cell.
+    cells : pandas.DataFrame or None
+        The same cells as measured.
+    """
     given = _gates_given(job, levels)
     found = find_gates(
         levels,
@@ -79,6 +91,7 @@ def make_gates(job: Job, levels: pd.DataFrame) -> pd.DataFrame:
         job.options.phenotype,
         known={marker: row["threshold"] for marker, row in given.items()},
         control=control_levels(job.panel, job.options.phenotype),
+        cells=cells,
     )
     rows = [given.get(m) or _found(job, m, found[m]) for m in job.panel.markers]
     for row in rows:
@@ -100,7 +113,7 @@ def check_gating(panel: Panel, options: PhenotypeOptions) -> None:
 def control_levels(panel: Panel, options: PhenotypeOptions) -> pd.DataFrame | None:
     """Levels on the negative-control slide, or None if none is given."""
     control = _control(panel, options)
-    return None if control is None else evaluable_levels(control, panel)
+    return None if control is None else evaluable_cells(control, panel).levels
 
 
 def _control(panel: Panel, options: PhenotypeOptions) -> Results | None:
@@ -115,12 +128,12 @@ def _control(panel: Panel, options: PhenotypeOptions) -> Results | None:
     return Results(Path(options.control))
 
 
-def evaluable_levels(results: Results, panel: Panel) -> pd.DataFrame:
-    """Levels of the cells in which gates are sought: those in no excluded area."""
-    columns = ["x_um", "y_um", *panel.level_columns.values()]
-    table = read_parquet(results.measurements, columns)
+def evaluable_cells(results: Results, panel: Panel) -> Levels:
+    """The cells in which gates are sought: those in no excluded area."""
+    table = read_parquet(results.measurements)
     flags = flag_cells(table, *read_exclusion_masks(results))
-    return core.marker_levels(table[flags[EVALUABLE]], panel)
+    cells = table[flags[EVALUABLE]]
+    return Levels(core.marker_levels(cells, panel), cells)
 
 
 def _gates_given(job: Job, levels: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -148,9 +161,9 @@ def _rows_of(
                 f"{path}: no marker {marker!r} in panel {job.panel.name}"
                 f"{nearest(str(marker), job.panel.markers)}"
             )
-        row["drift"] = drift(
-            levels[marker].to_numpy(), row["threshold"], job.options.phenotype
-        )
+        mine = levels[marker].to_numpy(float)
+        row["drift"] = drift(mine, row["threshold"], job.options.phenotype)
+        row["grade"] = grade_of(mine, row["threshold"], row["grade"])
     return {str(row["marker"]): row for row in rows}
 
 
@@ -159,6 +172,7 @@ def _found(job: Job, marker: str, gate: Gate) -> dict[str, Any]:
         "sample": job.results.sample_id,
         "marker": marker,
         "threshold": gate.threshold,
+        "grade": gate.grade,
         "method": method_of(marker, job.options.phenotype),
         "scope": "slide",
         "note": gate.note,

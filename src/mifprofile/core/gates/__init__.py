@@ -1,0 +1,26 @@
+"""Where positive begins: every way to find a threshold, and how sure it is."""
+
+from mifprofile.core.gates.evidence import gate_alone
+from mifprofile.core.gates.figures import GATE_FIGURES, drift, gate_figures, grade_of
+from mifprofile.core.gates.find import find_gate, find_gates, gating_order, method_of
+from mifprofile.core.gates.gate import GATE_COLUMNS, Gate, Grade, ungated_markers
+from mifprofile.core.gates.mixture import fit_gate
+from mifprofile.core.gates.pooling import pool
+
+__all__ = [
+    "GATE_COLUMNS",
+    "GATE_FIGURES",
+    "Gate",
+    "Grade",
+    "drift",
+    "find_gate",
+    "find_gates",
+    "fit_gate",
+    "gate_alone",
+    "gate_figures",
+    "gating_order",
+    "grade_of",
+    "method_of",
+    "pool",
+    "ungated_markers",
+]
