@@ -141,10 +141,10 @@ class SegmentOptions(StageOptions):
         "finds; the higher, the tighter the cells.",
     )
     rim_um: NonNegative = Field(
-        1.0, description="Grown cells extend this far beyond their nucleus, µm."
+        0.5, description="Grown cells extend this far beyond their nucleus, µm."
     )
     expansion_um: NonNegative = Field(
-        1.5,
+        1.0,
         description="With membrane signal on the way a cell may extend this far, µm.",
     )
     membrane_stop: Share = Field(

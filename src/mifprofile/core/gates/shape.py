@@ -142,7 +142,7 @@ class Shape:
         return self.background + float(np.exp(log))
 
     def edge(self, flanks: float) -> float:
-        """Level at which the main peak ends, so many of its narrower flanks above it."""
+        """Level at which the main peak ends: so many of its narrower flanks above."""
         narrower = min(self.peak.left, self.peak.right)
         return self.level_of(self.peak.at + flanks * narrower)
 
