@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FLOOR = 0.1
 
 
-def unit_of(levels: NDArray[np.floating]) -> float:
+def unit_of(levels: NDArray[np.floating[Any]]) -> float:
     """A marker's own unit: a tenth of the median of the levels above 0.
 
     Levels in counts, as shares or times any constant give the same picture on
@@ -23,11 +23,11 @@ def unit_of(levels: NDArray[np.floating]) -> float:
     return FLOOR * float(np.median(lit)) if lit.size else 1.0
 
 
-def to_scale(levels: NDArray[np.floating], unit: float) -> NDArray[np.float64]:
+def to_scale(levels: NDArray[np.floating[Any]], unit: float) -> NDArray[np.float64]:
     """log(1 + level / unit); levels below 0 count as 0."""
     return np.log1p(np.maximum(np.asarray(levels, float), 0.0) / unit)
 
 
-def from_scale(scaled: NDArray[np.floating], unit: float) -> NDArray[np.float64]:
+def from_scale(scaled: NDArray[np.floating[Any]], unit: float) -> NDArray[np.float64]:
     """Undo `to_scale`."""
     return unit * np.expm1(np.asarray(scaled, float))

@@ -307,7 +307,8 @@ def _level_ticks(low: float, high: float, unit: float) -> NDArray[np.float64]:
     rising = np.array([0.0, *(float(f"{s}e{e}") for e in decades for s in (1, 2, 5))])
     ticks = _spread(rising, low, high, unit)
     if ticks.size < 2:
-        ticks = _spread(MaxNLocator(4).tick_values(first, last), low, high, unit)
+        even = MaxNLocator(4).tick_values(first, last)
+        ticks = _spread(np.array(even), low, high, unit)
     return ticks
 
 

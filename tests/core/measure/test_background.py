@@ -93,10 +93,17 @@ def test_cells_a_little_brighter_than_tissue_are_unstained():
     assert backgrounds(cells, between)[2] == background(cells[2])
 
 
-def test_glass_between_cells_is_no_background():
-    # Unstained tissue glows in every channel, in one of them more.
-    cells, between = sea(stain=900.0, unstained=600.0, between=100.0)
+def test_tissue_that_glows_beside_glass_is_unstained():
+    # In every channel, in one of them ten times as much.
+    cells, between = sea(stain=5100.0, unstained=600.0, between=100.0)
     assert backgrounds(cells, between) == [background(pixels) for pixels in cells]
+
+
+def test_beside_glass_the_other_channels_tell_where_unstained_tissue_lies():
+    cells, between = sea(stain=12_000.0, unstained=600.0, between=100.0)
+    stained = backgrounds(cells, between)[2]
+    assert stained.level == pytest.approx(600, abs=30)
+    assert (cells[2] > stained.threshold(5)).mean() > 0.95
 
 
 def test_a_lone_channel_has_nothing_to_compare_with():

@@ -16,10 +16,10 @@ SD_PER_MAD = 1.4826
 # Differences of this share of an intensity are the rounding of a float image.
 ROUNDING = 1e-6
 # The commonest level of cells is stain if it exceeds that of the tissue between them by
-# FAR times its noise and FARTHER times what is usual for the other channels ...
+# FAR times its noise and FARTHER times what is usual for the other channels. Where the
+# usual is beyond GLASS there may be glass, and the channels of unstained tissue differ.
 FAR = 8.0
-FARTHER = 4.0
-# ... and if this is so little that the tissue between them cannot be glass.
+FARTHER, FARTHEST = 4.0, 16.0
 GLASS = 4.0
 STAINED = 5.0
 MIN_BETWEEN = 1000
@@ -81,11 +81,11 @@ def backgrounds(
     """Background of each channel on unstained cells, even where every cell is stained.
 
     The commonest level in cells is that of unstained ones, unless the marker is in
-    nearly all of them. It is taken for stain if hardly any pixel is brighter and if it
+    nearly all of them. It is taken for stain if most pixels are no brighter and if it
     is far above the tissue between the cells, both by that tissue's noise and beside
-    the other channels: these tell how much brighter unstained cells are. The background
-    is then that of the tissue between, raised by as much. Where the other channels are
-    so much darker between the cells that there may be glass, all stays as in the cells.
+    the other channels: these tell how much brighter than it, and how much more
+    variable, unstained cells are. The background is then that of the tissue between,
+    raised and widened by as much.
 
     Parameters
     ----------
@@ -96,18 +96,18 @@ def backgrounds(
         The channel of the nuclear stain, which every cell has: no measure for others.
     """
     inside = [background(pixels) for pixels in cells]
-    outside = [background(pixels) for pixels in between]
     if between.shape[1] < MIN_BETWEEN:
         return inside
-    excess = np.array([_excess(a, b) for a, b in zip(inside, outside, strict=True)])
-    kept = []
-    for c, (ours, theirs) in enumerate(zip(inside, outside, strict=True)):
-        others = np.delete(excess, [c] if nuclear is None else [c, nuclear])
-        usual = float(np.median(others)) if others.size else np.inf
-        brightest = float(np.median(cells[c])) > ours.threshold(STAINED)
-        stain = usual <= GLASS and excess[c] > FAR + FARTHER * usual and not brightest
-        kept.append(_raised(theirs, usual) if stain else ours)
-    return kept
+    outside = [background(pixels) for pixels in between]
+    pairs = list(zip(inside, outside, strict=True))
+    beside = np.array([(_excess(*pair), _width(*pair)) for pair in pairs])
+    for c, (ours, theirs) in enumerate(pairs):
+        others = np.delete(beside, [c] if nuclear is None else [c, nuclear], axis=0)
+        if len(others) and np.median(cells[c]) <= ours.threshold(STAINED):
+            usual, width = (float(v) for v in np.median(others, axis=0))
+            if beside[c, 0] > _far(usual):
+                inside[c] = _of_unstained_cells(theirs, usual, width, ours.step)
+    return inside
 
 
 def _excess(cells: Background, between: Background) -> float:
@@ -118,8 +118,21 @@ def _excess(cells: Background, between: Background) -> float:
     return above / between.floor if between.floor > 0 else np.inf
 
 
-def _raised(between: Background, noises: float) -> Background:
-    return Background(between.threshold(noises), between.noise, between.step)
+def _width(cells: Background, between: Background) -> float:
+    """Noise of cells in units of that between them."""
+    return cells.noise / between.floor if between.floor > 0 else 1.0
+
+
+def _far(usual: float) -> float:
+    """From which excess on a channel's cells are stained."""
+    return FAR + (FARTHER if usual <= GLASS else FARTHEST) * usual
+
+
+def _of_unstained_cells(
+    between: Background, excess: float, width: float, step: float
+) -> Background:
+    noise = max(between.noise, width * between.floor, step / 12**0.5)
+    return Background(between.level + excess * between.floor, noise, between.step)
 
 
 def _mode(ordered: NDArray[np.float64]) -> float:

@@ -134,7 +134,7 @@ def compartment_means(
 
 
 def nc_ratio(means: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    """Mean in the nucleus over that in the cytoplasm, which counts as ``floor`` at least.
+    """Mean in the nucleus over that in the cytoplasm, which is ``floor`` at least.
 
     So the ratio stays bounded on dark cytoplasm. It is 0 for a nucleus with nothing in
     it; a cell without nucleus has none (NaN), nor has one whose cytoplasm is at 0 in an
