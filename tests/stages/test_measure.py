@@ -13,6 +13,7 @@ from mifprofile.io.results import Results
 from mifprofile.io.store import open_label_store, write_label_store, write_slide_store
 from mifprofile.model import Panel
 from mifprofile.stages import Job, run_stage
+from mifprofile.stages import measure as stage
 
 
 @pytest.fixture
@@ -80,6 +81,16 @@ def test_an_image_times_a_constant_has_the_same_cells(segmented, constant):
         close = np.isclose(after[name], expected, 1e-3, 1e-3, equal_nan=True)
         # A pixel as bright as the threshold may fall to either side by rounding.
         assert close.mean() > (0.99 if "fraction" in name or "comp" in name else 0.999)
+
+
+def test_a_pixel_more_in_a_mask_leaves_the_others_of_its_sample(monkeypatch):
+    monkeypatch.setattr(stage, "SAMPLE_PIXELS", 4)
+    places = np.arange(20)[None]
+    mask = places[0] >= 10
+    assert stage._sample(places, mask).tolist() == [[12, 15, 18]]
+    mask[0] = True
+    assert stage._sample(places, mask).tolist() == [[0, 12, 15, 18]]
+    assert stage._sample(places, np.zeros(20, bool)).shape == (1, 0)
 
 
 def test_a_marker_in_every_cell_is_seen(segmented):

@@ -132,7 +132,7 @@ def _of_unstained_cells(
     between: Background, excess: float, width: float, step: float
 ) -> Background:
     noise = max(between.noise, width * between.floor, step / 12**0.5)
-    return Background(between.level + excess * between.floor, noise, between.step)
+    return Background(between.level + excess * between.floor, noise, step)
 
 
 def _mode(ordered: NDArray[np.float64]) -> float:
