@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mifprofile.core.landscape import REGION_NAMES
+    from mifprofile.core.levels import from_scale, to_scale, unit_of
     from mifprofile.core.palette import phenotype_colours
     from mifprofile.core.phenotype import marker_levels
     from mifprofile.errors import MifprofileError
@@ -36,6 +37,7 @@ _HOMES = {
     "Results": "mifprofile.io.results",
     "STAGES": "mifprofile.options",
     "Slide": "mifprofile.model",
+    "from_scale": "mifprofile.core.levels",
     "marker_levels": "mifprofile.core.phenotype",
     "open_label_store": "mifprofile.io.store",
     "open_results": "mifprofile.stages",
@@ -49,6 +51,8 @@ _HOMES = {
     "run_all": "mifprofile.stages",
     "run_stage": "mifprofile.stages",
     "shown_channels": "mifprofile.report.channels",
+    "to_scale": "mifprofile.core.levels",
+    "unit_of": "mifprofile.core.levels",
     "write_table": "mifprofile.io.tables",
 }
 
@@ -62,6 +66,7 @@ __all__ = [
     "Panel",
     "Results",
     "Slide",
+    "from_scale",
     "marker_levels",
     "open_label_store",
     "open_results",
@@ -75,6 +80,8 @@ __all__ = [
     "run_all",
     "run_stage",
     "shown_channels",
+    "to_scale",
+    "unit_of",
     "write_table",
 ]
 

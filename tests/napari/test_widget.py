@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from mifprofile.errors import StorageError
-from mifprofile.napari._widget import HIGHLIGHT
+from mifprofile.napari._widget import HIGHLIGHT, _decimals
 
 YELLOW = (255, 235, 61)
 
@@ -30,6 +30,14 @@ def levels_of(job, marker="CD8_membrane_mean"):
 def apply(widget, qtbot):
     widget.apply()
     qtbot.waitUntil(widget.apply_button.isEnabled, timeout=120_000)
+
+
+@pytest.mark.parametrize(
+    ("highest", "decimals"),
+    [(60_000.0, 0), (250.0, 1), (1.0, 3), (0.3, 4), (2e-4, 7), (1e-12, 12)],
+)
+def test_decimals_tell_levels_of_any_unit_apart(highest, decimals):
+    assert _decimals(highest) == decimals
 
 
 def test_opening_a_folder_shows_its_layers_and_a_scale(viewer, widget):

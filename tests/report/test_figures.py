@@ -17,13 +17,14 @@ def _axes(levels, threshold):
 
 
 def test_the_gate_is_drawn_at_its_level():
-    axes = _axes([0.0, 1.0, 2.0, 50.0, 60.0], 9.0)
+    # A tenth of the median of what is above 0, here 26, is the unit of the axis.
+    axes = _axes([0.0, 1.0, 2.0, 50.0, 60.0], 9 * 2.6)
     (line,) = axes.lines
     assert line.get_xdata() == pytest.approx([np.log(10), np.log(10)])
 
 
 def test_bars_are_coloured_from_the_gate_on():
-    axes = _axes([0.0, 1.0, 2.0, 50.0, 60.0], 9.0)
+    axes = _axes([0.0, 1.0, 2.0, 50.0, 60.0], 9 * 2.6)
     above = [bar for bar in axes.patches if bar.get_x() >= np.log(10) - 1e-6]
     below = [bar for bar in axes.patches if bar.get_x() < np.log(10) - 1e-6]
     assert sum(bar.get_height() for bar in above) == 2
@@ -40,7 +41,39 @@ def test_without_gate_there_is_no_line():
 
 def test_a_gate_beyond_all_cells_is_in_the_picture():
     axes = _axes([1.0, 2.0], 1000.0)
-    assert axes.get_xlim()[1] >= np.log1p(1000)
+    assert axes.get_xlim()[1] >= np.log1p(1000 / 0.15)
+
+
+@pytest.mark.parametrize("constant", [1e-6, 1 / 65_535, 1.0, 256.0, 1e6])
+def test_an_axis_is_the_same_in_every_unit(constant):
+    levels = np.append(np.zeros(20), np.geomspace(3, 3000, 300))
+    before, after = _axes(levels, 90.0), _axes(levels * constant, 90.0 * constant)
+    assert after.get_xlim() == pytest.approx(before.get_xlim())
+    heights = ([bar.get_height() for bar in axes.patches] for axes in (before, after))
+    # A level on the edge of a bin may fall to either side by rounding.
+    assert np.abs(np.subtract(*heights)).max() <= 1
+    assert after.get_xlabel() == "level, log scale"
+
+
+@pytest.mark.parametrize(
+    ("levels", "names"),
+    [
+        ([0.0, *np.geomspace(3, 3000, 99)], ["0", "20", "100", "500", "2000"]),
+        ([0.0, 1e-4, 3e-4, 2e-3], ["0", "5e-5", "0.0002", "0.0005", "0.001", "0.002"]),
+        ([0.0, 0.3, 0.5, 0.9], ["0", "0.05", "0.1", "0.2", "0.5", "1"]),
+        ([1e6, 3e6, 4e7], ["1e6", "2e6", "5e6", "1e7", "2e7", "5e7"]),
+        ([1000.0, 1000.4, 1001.0], ["1000", "1000.3", "1000.6", "1000.9"]),
+    ],
+)
+def test_ticks_are_round(levels, names):
+    axes = _axes(levels, np.nan)
+    texts = [label.get_text() for label in axes.get_xticklabels()]
+    assert texts == names
+    low, high = axes.get_xlim()
+    places = axes.get_xticks()
+    assert (low <= places).all()
+    assert (places <= high).all()
+    assert np.diff(places).min() >= (high - low) / 8
 
 
 @pytest.mark.parametrize("levels", [[], [5.0], [3.0, 3.0], [np.nan, 1.0]])

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from mifprofile.report.gallery import (
     GAP_PX,
@@ -27,6 +28,20 @@ def test_clear_cells_lie_in_the_further_half() -> None:
     assert levels[chosen["clear positive"]].min() > 140
     assert levels[chosen["clear negative"]].max() < 60
     assert (np.diff(levels[chosen["clear positive"]]) < 0).all()
+
+
+@pytest.mark.parametrize("constant", [1e-6, 1 / 256, 1e6])
+def test_the_unit_chooses_no_other_cells(constant) -> None:
+    levels = np.random.default_rng(0).lognormal(3.0, 1.5, 400).round()
+    before = choose_examples(levels, 30.5, count=9, seed=2)
+    after = choose_examples(levels * constant, 30.5 * constant, count=9, seed=2)
+    for kind, rows in before.items():
+        assert after[kind].tolist() == rows.tolist()
+
+
+def test_a_gate_at_0_has_examples() -> None:
+    chosen = choose_examples(np.array([0.0, 0.0, 5.0, 9.0]), 0.0, count=1, seed=0)
+    assert [len(rows) for rows in chosen.values()] == [1, 1, 1]
 
 
 def test_no_gate_no_examples() -> None:

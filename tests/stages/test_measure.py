@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +10,10 @@ from mifprofile.errors import UsageError
 from mifprofile.io.config import override_options
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import Results
-from mifprofile.io.store import write_label_store
+from mifprofile.io.store import open_label_store, write_label_store, write_slide_store
 from mifprofile.model import Panel
 from mifprofile.stages import Job, run_stage
+from mifprofile.stages import measure as stage
 
 
 @pytest.fixture
@@ -26,6 +28,13 @@ def measured(job: Job, **options) -> pd.DataFrame:
     options = override_options(job.options, {"measure": options}, "test")
     run_stage(replace(job, options=options), "measure", force=True)
     return pd.read_parquet(job.results.measurements)
+
+
+def redraw(job: Job, draw) -> None:
+    """Replace the image, (c, y, x), by what is made of it."""
+    slide = open_slide(job.results.slide)
+    image = da.from_array(draw(np.asarray(slide.levels[0])), chunks=(1, 1024, 1024))
+    write_slide_store(replace(slide, levels=(image,), sources=()), job.results.slide)
 
 
 def facts(job):
@@ -57,6 +66,52 @@ def test_pixel_thresholds_are_recorded_and_may_be_given(segmented):
     name = "CD8_membrane_positive_fraction"
     assert before[name].max() == 1
     assert after[name].max() == 0
+
+
+@pytest.mark.parametrize("constant", [1e-6, 1 / 65_535, 1e6])
+def test_an_image_times_a_constant_has_the_same_cells(segmented, constant):
+    before, thresholds = measured(segmented), facts(segmented)["pixel_thresholds"]
+    redraw(segmented, lambda image: (image * constant).astype(np.float32))
+    after = measured(segmented)
+    for name, threshold in facts(segmented)["pixel_thresholds"].items():
+        assert threshold == pytest.approx(constant * thresholds[name], rel=1e-4)
+    for name in before:
+        of_image = name.endswith(("_mean", "_sd", "_p50", "_p95"))
+        expected = before[name].to_numpy(float) * (constant if of_image else 1)
+        close = np.isclose(after[name], expected, 1e-3, 1e-3, equal_nan=True)
+        # A pixel as bright as the threshold may fall to either side by rounding.
+        assert close.mean() > (0.99 if "fraction" in name or "comp" in name else 0.999)
+
+
+def test_a_pixel_more_in_a_mask_leaves_the_others_of_its_sample(monkeypatch):
+    monkeypatch.setattr(stage, "SAMPLE_PIXELS", 4)
+    places = np.arange(20)[None]
+    mask = places[0] >= 10
+    assert stage._sample(places, mask).tolist() == [[12, 15, 18]]
+    mask[0] = True
+    assert stage._sample(places, mask).tolist() == [[0, 12, 15, 18]]
+    assert stage._sample(places, np.zeros(20, bool)).shape == (1, 0)
+
+
+def test_a_marker_in_every_cell_is_seen(segmented):
+    def stain(image):
+        labels = open_label_store(segmented.results.labels)
+        inside = np.asarray(labels["cells"].levels[0]) > 0
+        channel = open_slide(segmented.results.slide).channel_index("CK")
+        grain = np.random.default_rng(0).normal(9000, 900, inside.shape)
+        image[channel] = np.where(inside, grain, image[channel]).clip(0)
+        return image
+
+    measured(segmented)
+    elsewhere = facts(segmented)["pixel_thresholds"]
+    redraw(segmented, stain)
+    cells = measured(segmented)
+    assert cells["CK_cytoplasm_positive_fraction"].min() > 0.9
+    found = facts(segmented)["pixel_thresholds"]
+    assert 0 < found["CK"] < 9000 - 5 * 900
+    assert {n: v for n, v in found.items() if n != "CK"} == {
+        n: v for n, v in elsewhere.items() if n != "CK"
+    }
 
 
 def test_a_threshold_for_no_marker_is_an_error(segmented):

@@ -1,6 +1,7 @@
 rule measure:
     input:
         slide=result("slide.zarr"),
+        quality=ancient(result("quality.zarr")),
         labels=result("labels.zarr"),
         correct=correction_files,
         panel=ancient(panel),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from mifprofile import from_scale, to_scale, unit_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,11 +45,13 @@ class GateHistogram(QWidget):
         )
         self._counts = np.zeros(BINS)
         self._edges = np.linspace(0.0, 1.0, BINS + 1)
+        self._unit = 1.0
         self._gate = self._in_use = np.nan
 
     def show_levels(self, levels: NDArray[np.float64], in_use: float) -> None:
         """Show a marker's levels and the gate that is in use."""
-        self._counts, self._edges = log_histogram(levels)
+        self._unit = unit_of(levels)
+        self._counts, self._edges = log_histogram(levels, self._unit)
         self._gate = self._in_use = in_use
         self.update()
 
@@ -59,12 +64,14 @@ class GateHistogram(QWidget):
         """Level under a place of the widget, within the range of the levels."""
         share = (x_px - MARGIN_PX) / max(self.width() - 2 * MARGIN_PX, 1)
         low, high = self._edges[0], self._edges[-1]
-        return float(np.expm1(low + np.clip(share, 0, 1) * (high - low)))
+        scaled = low + np.clip(share, 0, 1) * (high - low)
+        return float(from_scale(scaled, self._unit))
 
     def x_of(self, level: float) -> float:
         """Place of a level, px from the widget's left edge."""
         low, high = self._edges[0], self._edges[-1]
-        share = (np.log1p(max(level, 0.0)) - low) / (high - low)
+        scaled = float(to_scale(np.array(level), self._unit))
+        share = (scaled - low) / (high - low)
         return float(MARGIN_PX + share * (self.width() - 2 * MARGIN_PX))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -90,7 +97,8 @@ class GateHistogram(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         bottom = self.height() - AXIS_PX
         tallest = max(np.sqrt(self._counts.max()), 1.0)
-        left = np.array([self.x_of(level) for level in np.expm1(self._edges)])
+        levels = from_scale(self._edges, self._unit)
+        left = np.array([self.x_of(level) for level in levels])
         heights = np.sqrt(self._counts) / tallest * (bottom - TOP_PX)
         gate = np.inf if np.isnan(self._gate) else self.x_of(self._gate)
         for x0, x1, height in zip(left, left[1:], heights, strict=False):
@@ -116,10 +124,11 @@ class GateHistogram(QWidget):
 
     def _ticks(self) -> list[float]:
         """Round levels whose labels do not meet."""
-        highest = np.expm1(self._edges[-1])
-        lowest = np.expm1(self._edges[0])
-        powers = range(-3, 8)
-        round_levels = [k * 10.0**p for p in powers for k in (1, 2, 5)]
+        lowest, highest = from_scale(self._edges[[0, -1]], self._unit)
+        first, last = (math.floor(math.log10(x)) for x in (self._unit, highest))
+        round_levels = [
+            float(f"{k}e{p}") for p in range(first, last + 1) for k in (1, 2, 5)
+        ]
         kept: list[float] = []
         for level in round_levels:
             inside = lowest <= level <= highest
@@ -136,10 +145,10 @@ class GateHistogram(QWidget):
 
 
 def log_histogram(
-    levels: NDArray[np.float64],
+    levels: NDArray[np.float64], unit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Counts per bin, and the bins' edges in log(1 + level); negative levels are 0."""
-    logs = np.log1p(np.maximum(levels[np.isfinite(levels)], 0.0))
-    low, high = (logs.min(), logs.max()) if logs.size else (0.0, 0.0)
-    counts, edges = np.histogram(logs, BINS, (low, high if high > low else low + 1))
+    """Counts per bin, and the bins' edges on `to_scale`; negative levels are 0."""
+    scaled = to_scale(levels[np.isfinite(levels)], unit)
+    low, high = (scaled.min(), scaled.max()) if scaled.size else (0.0, 0.0)
+    counts, edges = np.histogram(scaled, BINS, (low, high if high > low else low + 1))
     return counts.astype(float), edges

@@ -242,7 +242,7 @@ class GatesWidget(QWidget):
         levels = self._editor.levels(marker)
         in_use = self._editor.in_use(marker)
         self.histogram.show_levels(levels, float(in_use["threshold"]))
-        highest = float(levels[np.isfinite(levels)].max(initial=1.0))
+        highest = float(levels[np.isfinite(levels)].max(initial=0.0)) or 1.0
         self.spin.blockSignals(True)
         self.spin.setDecimals(_decimals(highest))
         self.spin.setRange(0.0, highest)
@@ -330,7 +330,7 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 def _decimals(highest: float) -> int:
     """Decimals that tell apart some thousand levels."""
-    return int(np.clip(3 - np.floor(np.log10(max(highest, 1e-6))), 0, 6))
+    return int(np.clip(3 - np.floor(np.log10(highest)), 0, 12))
 
 
 def _rounded(level: float) -> float:

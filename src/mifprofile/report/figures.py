@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage.measure import find_contours
 
 from mifprofile.core.landscape import EXCLUDED, GLASS, OUTSIDE, STROMA, TUMOUR
+from mifprofile.core.levels import from_scale, to_scale, unit_of
 from mifprofile.core.outlines import outlines
 from mifprofile.model import OTHER, UNCERTAIN
 from mifprofile.report.wording import number
@@ -256,61 +257,77 @@ def histogram(levels: NDArray[np.float64], threshold: float) -> str:
 
 
 def draw_histogram(axes: Axes, levels: NDArray[np.float64], threshold: float) -> None:
-    """Draw cells per log1p level, those above the gate in colour, and the gate."""
-    logs = np.log1p(np.maximum(levels[np.isfinite(levels)], 0.0))
-    gate = float(np.log1p(threshold)) if np.isfinite(threshold) else None
-    edges = _edges(logs, gate)
-    counts, _ = np.histogram(logs, edges)
+    """Draw cells per level, those above the gate in colour, and the gate."""
+    known = levels[np.isfinite(levels)]
+    unit = unit_of(known if (known > 0).any() else np.array([threshold]))
+    scaled = to_scale(known, unit)
+    gate = (
+        float(to_scale(np.array(threshold), unit)) if np.isfinite(threshold) else None
+    )
+    edges = _edges(scaled, gate)
+    counts, _ = np.histogram(scaled, edges)
     above = edges[:-1] >= (math.inf if gate is None else gate - 1e-9)
     colours = np.where(above, ACCENT, GREY)
     axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
     if gate is not None:
         axes.axvline(gate, color="#222222", linewidth=1.1)
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * max(int(counts.max()), 1)))
-    _style(axes)
+    _style(axes, unit)
 
 
-def _edges(logs: NDArray[np.float64], gate: float | None) -> NDArray[np.float64]:
+def _edges(scaled: NDArray[np.float64], gate: float | None) -> NDArray[np.float64]:
     """Edges of equal bins, of which one is the gate."""
-    ends = [float(logs.min()), float(logs.max())] if logs.size else [0.0, 1.0]
+    ends = [float(scaled.min()), float(scaled.max())] if scaled.size else [0.0, 1.0]
     ends += [] if gate is None else [gate]
-    bins = min(max(round(4 * logs.size ** (1 / 3)), MIN_BINS), MAX_BINS)
+    bins = min(max(round(4 * scaled.size ** (1 / 3)), MIN_BINS), MAX_BINS)
     step = max((max(ends) - min(ends)) / bins, 1e-3)
     anchor = min(ends) if gate is None else gate
     first = anchor - step * math.ceil((anchor - min(ends)) / step)
     return first + step * np.arange(math.floor((max(ends) - first) / step) + 2)
 
 
-def _style(axes: Axes) -> None:
+def _style(axes: Axes, unit: float) -> None:
     # Few positive cells stay visible beside many negative ones.
     axes.set_yscale("function", functions=(np.sqrt, np.square))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v)))
-    ticks = _level_ticks(*axes.get_xlim())
-    axes.xaxis.set_major_locator(FixedLocator([float(np.log1p(t)) for t in ticks]))
-    axes.xaxis.set_major_formatter(FuncFormatter(_level_name))
-    axes.set_xlabel("level, log(1 + x) scale", fontsize=8, color="#555555")
+    ticks = _level_ticks(*axes.get_xlim(), unit)
+    axes.set_xticks(to_scale(ticks, unit), [_level_name(t) for t in ticks])
+    axes.set_xlabel("level, log scale", fontsize=8, color="#555555")
     axes.set_ylabel("cells, √ scale", fontsize=8, color="#555555")
     axes.tick_params(labelsize=8, length=3, color="#999999", labelcolor="#444444")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#999999")
 
 
-def _level_ticks(low: float, high: float) -> list[float]:
-    """Round levels, at least an eighth of the axis apart."""
-    steps = [s * 10.0**e for e in range(-2, 7) for s in (1, 2, 5)]
-    ticks: list[float] = []
-    for level in (0.0, *steps):
-        at = float(np.log1p(level))
-        far = not ticks or at - np.log1p(ticks[-1]) >= (high - low) / 8
-        if low <= at <= high and far:
-            ticks.append(level)
+def _level_ticks(low: float, high: float, unit: float) -> NDArray[np.float64]:
+    """Round levels for an axis between two places on `to_scale`."""
+    first, last = from_scale(np.array([low, high]), unit)
+    decades = range(math.floor(math.log10(unit)), math.ceil(math.log10(last)) + 1)
+    rising = np.array([0.0, *(float(f"{s}e{e}") for e in decades for s in (1, 2, 5))])
+    ticks = _spread(rising, low, high, unit)
+    if ticks.size < 2:
+        even = MaxNLocator(4).tick_values(first, last)
+        ticks = _spread(np.array(even), low, high, unit)
     return ticks
 
 
-def _level_name(log: float, _: int) -> str:
-    # Six digits undo the rounding of the logarithm and back.
-    return f"{np.expm1(log):.6g}"
+def _spread(
+    rising: NDArray[np.float64], low: float, high: float, unit: float
+) -> NDArray[np.float64]:
+    """Those of some levels that lie on the axis, at least an eighth of it apart."""
+    kept: list[int] = []
+    places = to_scale(rising, unit)
+    for i in np.flatnonzero((places >= low) & (places <= high) & (rising >= 0)):
+        if not kept or places[i] - places[kept[-1]] >= (high - low) / 8:
+            kept.append(int(i))
+    return rising[kept]
+
+
+def _level_name(level: float) -> str:
+    """How an axis calls a level: 0.0002, 500, 2e6, 5e-7."""
+    mantissa, _, power = f"{level:.6g}".partition("e")
+    return f"{mantissa}e{int(power)}" if power else mantissa
 
 
 def jpeg(image: Rgb) -> str:

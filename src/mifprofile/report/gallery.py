@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from mifprofile.core.levels import to_scale, unit_of
 from mifprofile.report.figures import (
     SLIDE_COLOUR,
     composite,
@@ -69,7 +70,7 @@ def choose_examples(
 ) -> dict[str, NDArray[np.intp]]:
     """Choose cells that show what a gate does.
 
-    Borderline are the cells nearest to the gate by log(1 + level), on either side.
+    Borderline are the cells nearest to the gate on `to_scale`, on either side.
     Clear ones are drawn at random from that half of the positive, and of the negative
     cells, that lies further from it.
 
@@ -87,7 +88,8 @@ def choose_examples(
     """
     if not np.isfinite(threshold):
         return {}
-    away = np.log1p(np.maximum(levels, 0)) - np.log1p(threshold)
+    unit = unit_of(levels)
+    away = to_scale(levels, unit) - to_scale(np.array(threshold), unit)
     away[~np.isfinite(levels)] = np.nan
     rows = np.argsort(np.abs(away), kind="stable")[: np.isfinite(away).sum()]
     near, rest = rows[:count], rows[count:]

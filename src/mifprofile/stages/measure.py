@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mifprofile.core.maps import places_on
 from mifprofile.core.measure import (
     CellRuns,
     Reading,
     add_edges,
-    background,
+    backgrounds,
     cell_runs,
     compensate_spill_over,
     contact_table,
@@ -30,9 +31,10 @@ from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import write_table
 from mifprofile.model import nearest
 from mifprofile.stages.correct import fit_correction, read_corrected
+from mifprofile.stages.quality import read_tissue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import zarr
     from numpy.typing import NDArray
@@ -82,7 +84,7 @@ def measure(job: Job) -> dict[str, Any]:
     correction, corrected = fit_correction(job, slide, list(channels.values()))
     scene = _Scene(slide, channels, nuclei, cells, correction)
     survey = _survey(job, scene)
-    grounds = _backgrounds(scene, survey)
+    grounds = _backgrounds(job, scene, survey)
     readings = _readings(job.panel, options, grounds)
     table = _measure_all(job, scene, survey.areas, readings)
     outline = perimeters_um(survey.edges, table["cell_id"].to_numpy(), slide.um)
@@ -141,20 +143,49 @@ def _survey(job: Job, scene: _Scene) -> _Survey:
     return _Survey(areas, add_edges(edges), filled)
 
 
-def _backgrounds(scene: _Scene, survey: _Survey) -> dict[str, Background]:
+def _backgrounds(job: Job, scene: _Scene, survey: _Survey) -> dict[str, Background]:
     """Each channel's unstained level, from squares spread evenly over the cells."""
     ends = np.cumsum(survey.filled)
     places = (np.arange(SAMPLE_BLOCKS) + 0.5) / SAMPLE_BLOCKS * ends[-1]
     picks = np.unique(np.searchsorted(ends, places)) if ends[-1] else []
-    samples = [np.zeros((len(scene.channels), 0), scene.slide.levels[0].dtype)]
+    tissue = _tissue_lookup(job, scene.slide)
+    none = np.zeros((len(scene.channels), 0), scene.slide.levels[0].dtype)
+    inside, between = [none], [none]
     squares = plan_blocks(scene.slide.shape_px, SAMPLE_PX, 0)
     for square in (squares[k] for k in picks):
-        inside = np.flatnonzero(np.asarray(scene.cells[square.outer_slices]))
+        cells = np.asarray(scene.cells[square.outer_slices]) > 0
         planes = _planes(scene, square).reshape(len(scene.channels), -1)
-        samples.append(planes[:, inside[:: -(-inside.size // SAMPLE_PIXELS)]])
-    pixels = np.concatenate(samples, axis=1)
-    pairs = zip(scene.channels, pixels, strict=True)
-    return {name: background(values) for name, values in pairs}
+        inside.append(_sample(planes, cells))
+        between.append(_sample(planes, ~cells & tissue(square)))
+    nuclear = list(scene.channels.values()).index(
+        scene.slide.channel_index(job.panel.nucleus)
+    )
+    found = backgrounds(
+        np.concatenate(inside, 1), np.concatenate(between, 1), nuclear=nuclear
+    )
+    return dict(zip(scene.channels, found, strict=True))
+
+
+def _sample(planes: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Some pixels of a mask, taken evenly, in every plane.
+
+    By their place, so that a pixel more or less in the mask changes no other.
+    """
+    places = np.flatnonzero(mask)
+    step = max(-(-places.size // SAMPLE_PIXELS), 1)
+    return planes[:, places[places % step == 0]]
+
+
+def _tissue_lookup(job: Job, slide: Slide) -> Callable[[Block], NDArray[np.bool_]]:
+    """Tell tissue from glass over a block."""
+    tissue, um = read_tissue(job.results)
+    rows, cols = places_on(tissue.shape, um, slide.shape_px, slide.um)
+
+    def over(block: Block) -> NDArray[np.bool_]:
+        high, wide = block.outer_slices
+        return tissue[np.ix_(rows[high], cols[wide])]
+
+    return over
 
 
 def _readings(
@@ -166,6 +197,7 @@ def _readings(
             name,
             panel.markers[name].measure if name in panel.markers else None,
             given.get(name, ground.threshold(options.pixel_noises)),
+            ground.floor,
         )
         for name, ground in grounds.items()
     ]

@@ -59,7 +59,24 @@ def test_nucleus_to_cytoplasm(small, measured):
     row = measured(small, [Reading("A", "nucleus", 0)]).iloc[0]
     assert row["A_nc_ratio"] == np.float32(11 / 11)
     small.image = np.where(NUCLEI > 0, 40, 0)[None].astype(np.uint16)
-    assert measured(small, [Reading("A", "nucleus", 0)])["A_nc_ratio"][0] == 40
+    for floor, ratio in ((1.0, 40), (2.0, 20), (0.0, np.nan)):
+        table = measured(small, [Reading("A", "nucleus", 0, floor)])
+        np.testing.assert_equal(float(table["A_nc_ratio"][0]), ratio)
+
+
+def test_in_an_image_of_zeros_the_ratio_is_0(small, measured):
+    small.image = np.zeros_like(IMAGE)
+    for floor in (0.0, 1.0):
+        table = measured(small, [Reading("A", "nucleus", 0, floor)])
+        assert (table["A_nc_ratio"] == 0).all()
+
+
+@pytest.mark.parametrize("constant", [1e-6, 0.37, 1e6])
+def test_a_ratio_has_no_unit(small, measured, constant):
+    before = measured(small, [Reading("A", "nucleus", 0, 3.0)])["A_nc_ratio"]
+    small.image = (IMAGE * constant).astype(np.float32)
+    after = measured(small, [Reading("A", "nucleus", 0, 3.0 * constant)])["A_nc_ratio"]
+    np.testing.assert_allclose(after, before, rtol=1e-5)
 
 
 def test_only_markers_have_more_than_means(scene, measured):

@@ -1,6 +1,6 @@
 """Intensities by compartment, shapes and contacts, the same whatever the blocks."""
 
-from mifprofile.core.measure.background import Background, background
+from mifprofile.core.measure.background import Background, background, backgrounds
 from mifprofile.core.measure.contacts import (
     add_edges,
     contact_table,
@@ -23,6 +23,7 @@ __all__ = [
     "Reading",
     "add_edges",
     "background",
+    "backgrounds",
     "cell_runs",
     "compensate_spill_over",
     "contact_table",

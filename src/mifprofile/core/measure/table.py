@@ -50,11 +50,14 @@ class Reading:
         which only the means are taken.
     threshold : float
         A pixel above it is stained.
+    floor : float
+        The least intensity that tells anything: noise, or a count.
     """
 
     name: str
     compartment: Compartment | None = None
     threshold: float = np.nan
+    floor: float = 0.0
 
 
 def measure_cells(
@@ -130,19 +133,24 @@ def compartment_means(
     return means, counts
 
 
-def nc_ratio(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean in the nucleus over that in the cytoplasm, which counts as 1 at least.
+def nc_ratio(means: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    """Mean in the nucleus over that in the cytoplasm, which is ``floor`` at least.
 
-    The floor of one count keeps the ratio finite on dark cytoplasm; a cell without
-    nucleus has none (NaN).
+    So the ratio stays bounded on dark cytoplasm. It is 0 for a nucleus with nothing in
+    it; a cell without nucleus has none (NaN), nor has one whose cytoplasm is at 0 in an
+    image without noise.
 
     Parameters
     ----------
     means : (n, 5) float64 array
         As from `compartment_means`, of one channel.
+    floor : float
+        As in `Reading`.
     """
-    cytoplasm = means[:, AREAS.index("cytoplasm")]
-    return means[:, AREAS.index("nucleus")] / np.maximum(cytoplasm, 1.0)
+    nucleus, cytoplasm = (means[:, AREAS.index(n)] for n in ("nucleus", "cytoplasm"))
+    below = np.maximum(cytoplasm, floor)
+    ratio = nucleus / np.where(below > 0, below, np.nan)
+    return np.where(nucleus == 0, 0.0, ratio)
 
 
 def ellipse(moments: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
@@ -195,7 +203,7 @@ def _mean_columns(
         for k, place in enumerate(COMPARTMENTS)
     }
     return columns | {
-        f"{reading.name}_nc_ratio": nc_ratio(means[:, :, c])
+        f"{reading.name}_nc_ratio": nc_ratio(means[:, :, c], reading.floor)
         for c, reading in enumerate(readings)
         if reading.compartment == "nucleus"
     }
