@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import (
     breast,
+    calls,
     corrections,
     demo,
     gates,
@@ -44,6 +45,7 @@ PACKAGES = (
 PARTS: dict[str, Callable[[Path, Path], str]] = {
     "demo": lambda _, folder: demo.figures(folder),
     "breast": lambda data, folder: breast.figures(data / "breast_b09", folder),
+    "calls": lambda data, folder: calls.figures(data, folder),
     "quality": lambda _, __: quality.figures(),
     "corrections": lambda _, folder: corrections.figures(folder),
     "profiles": lambda _, folder: corrections.profile_figures(folder),
@@ -59,6 +61,7 @@ PARTS: dict[str, Callable[[Path, Path], str]] = {
     "same": lambda _, folder: whole_slide.same_figures(folder),
     "growth": lambda _, folder: whole_slide.growth_figures(folder),
 }
+NEED_DATA = ("breast", "calls")
 MARK = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
 
 
@@ -72,7 +75,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     for name in given.parts or PARTS:
-        if name == "breast" and not (given.data / "breast_b09").is_dir():
+        if name in NEED_DATA and not (given.data / "breast_b09").is_dir():
             continue
         with tempfile.TemporaryDirectory() as folder:
             text = PARTS[name](given.data, Path(folder) / name)
