@@ -529,7 +529,7 @@ def _hard_table() -> str:
         )  # fmt: skip
     return _table(
         f"Hard synthetic slides of {HARD_MM[0]:g} mm, seeds {_span(HARD_SEEDS)}, true "
-        "masks: mean F1 (lowest), bias of the count and of the corrected count, and how "
+        "masks: mean F1 (lowest), bias of the count and of the corrected one, and how "
         "often its interval holds the truth:",
         ["marker", "gated", "best F1", "F1", "count, %", "corrected, %", "covered, %"],
         rows,
@@ -587,7 +587,7 @@ def _serial_table() -> str:
             ways = [f"{v:.2f} ({100 * (v / true - 1):+.0f} %)" for v in change.iloc[1:]]
             rows.append([str(seed), str(marker), f"{true:.2f}", *ways])
     return _table(
-        "Two hard biopsies of one patient in which CD8+ and PD-L1+ cells double: change "
+        "Two hard biopsies of a patient in which CD8+ and PD-L1+ cells double: change "
         "found, and its error:",
         ["seed", "marker", "true", "locked", "pooled", "slide by slide"],
         rows,

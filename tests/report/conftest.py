@@ -41,7 +41,9 @@ def _cells(names, regions):
 
 def _gates(rows):
     columns = ["sample", "marker", "threshold", "method", "scope", "note"]
-    return pd.DataFrame(rows, columns=columns).assign(author="", time="", drift="")
+    gates = pd.DataFrame(rows, columns=columns).assign(author="", time="", drift="")
+    known = gates["threshold"].notna()
+    return gates.assign(grade=known.map({True: "clear", False: "undecided"}))
 
 
 def _content(panel, **given):

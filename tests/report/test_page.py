@@ -72,8 +72,9 @@ def test_missing_values_are_not_spelled_nan(kind, request):
 
 
 def test_a_marker_without_gate_is_named_in_words(page):
-    assert "CK has no gate, so no cell counts as positive (only 2 cells)." in page.text
-    assert "No gate: only 2 cells" in page.text
+    said = "CK is undecided: its cells were not told apart, which is no zero"
+    assert f"{said} (only 2 cells)." in page.text
+    assert "Undecided: only 2 cells" in page.text
 
 
 def test_rates_above_their_limit_are_named_first(page):

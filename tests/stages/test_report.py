@@ -89,7 +89,7 @@ def test_the_page_and_the_provenance_are_written(job):
     assert provenance["sample_id"] == "sample"
     assert list(provenance["stages"]) == ["phenotype", "report"]
     assert provenance["packages"]["numpy"] == np.__version__
-    assert any(line.startswith("warn: CD8 has no gate") for line in facts["findings"])
+    assert any(line.startswith("warn: CD8 is undecided") for line in facts["findings"])
 
 
 def test_the_densest_tile_is_read_where_the_cell_is(job):

@@ -71,6 +71,24 @@ def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
     )
 
 
+def read_gates_used(path: Path) -> pd.DataFrame:
+    """Read the gates that a sample's phenotypes rest on, ``gates.csv`` of its folder.
+
+    A table of an earlier version has fewer columns; a marker without a threshold was
+    not decided then.
+
+    Raises
+    ------
+    MissingError
+        The stage that writes it has not run.
+    """
+    gates = read_csv(path, set(GATE_COLUMNS) - {"threshold"})
+    if "grade" not in gates:
+        known = gates["threshold"].notna()
+        gates["grade"] = known.map({True: "graded", False: "undecided"})
+    return gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
+
+
 def read_mixing(path: Path) -> pd.DataFrame:
     """Read a mixing matrix: channels down, fluorophores across, shares between.
 

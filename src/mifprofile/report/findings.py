@@ -122,9 +122,12 @@ def _about_gates(content: ReportContent) -> Iterator[Finding]:
     if content.levels.empty:
         return
     for gate in content.gates.to_dict("records"):
-        if not np.isfinite(gate["threshold"]):
+        if gate["grade"] == "undecided":
             note = f" ({gate['note']})" if gate["note"] else ""
-            text = f"{gate['marker']} has no gate, so no cell counts as positive{note}."
+            text = (
+                f"{gate['marker']} is undecided: its cells were not told apart, which "
+                f"is no zero{note}. Set its gate in napari, or in gates.csv."
+            )
             yield Finding("warn", text)
         if gate["drift"]:
             text = f"The gate of {gate['marker']} may not fit here: {gate['drift']}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.core.foreign import drawn_region
-from mifprofile.core.gates import GATE_COLUMNS, ungated_markers
+from mifprofile.core.gates import ungated_markers
 from mifprofile.core.landscape import (
     GLASS,
     REGION_NAMES,
@@ -30,7 +30,7 @@ from mifprofile.errors import UsageError
 from mifprofile.io.geojson import read_drawn_areas
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
-from mifprofile.io.tables import read_csv, read_parquet, write_table
+from mifprofile.io.tables import read_gates_used, read_parquet, write_table
 from mifprofile.model import PixelSize
 from mifprofile.stages.quality import read_evaluable, read_tissue
 from mifprofile.stages.quality.planes import coarse_plane
@@ -64,7 +64,7 @@ def landscape(job: Job) -> dict[str, Any]:
     if job.regions is not None:
         results.keep_input(job.regions)
     cells["region"] = region_of_cells(cells, regions, um)
-    gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
+    gates = read_gates_used(results.gates)
     table = core_landscape(
         results.sample_id,
         cells,

@@ -12,7 +12,6 @@ import pandas as pd
 from dask.base import compute
 
 from mifprofile.core.conflicts import Combination
-from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.maps import at_grid, places_on
 from mifprofile.core.phenotype import marker_levels
@@ -21,7 +20,7 @@ from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
 from mifprofile.io.store import open_label_store
-from mifprofile.io.tables import read_csv, read_parquet
+from mifprofile.io.tables import read_csv, read_gates_used, read_parquet
 from mifprofile.report import (
     Gallery,
     Overview,
@@ -116,9 +115,7 @@ def gather(job: Job) -> ReportContent:
     cells = _read_cells(results.cells, panel)
     # Gates rest on these alone, so what they do is shown on them.
     judged = cells[cells[EVALUABLE]]
-    gates = read_csv(results.gates, set(GATE_COLUMNS) - {"threshold"})
-    # A table of an earlier version has fewer columns.
-    gates = gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
+    gates = read_gates_used(results.gates)
     shown = shown_channels(panel)
     records = stage_records(job)
     overview = _overview(job, slide, cells)
