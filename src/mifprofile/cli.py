@@ -193,14 +193,24 @@ def run(**given: Any) -> None:
     click.echo(f"report: {job.results.report}")
 
 
+LOOK = click.option(
+    "--look",
+    type=click.Choice(["hard", "easy", "sparse"]),
+    default="hard",
+    show_default=True,
+    help="Stains as on real slides, two clean humps, or single events.",
+)
+
+
 @cli.command()
 @click.option("-o", "--out", type=FILE, default=Path("demo"), show_default=True)
+@LOOK
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
-def demo(out: Path, quiet: bool) -> None:
+def demo(out: Path, look: str, quiet: bool) -> None:
     """Make a synthetic slide with known truth and analyse it."""
     from mifprofile.stages.demo import run_demo
 
-    click.echo(run_demo(out, quiet=quiet))
+    click.echo(run_demo(out, quiet=quiet, look=look))
 
 
 @cli.command()
@@ -208,13 +218,7 @@ def demo(out: Path, quiet: bool) -> None:
 @click.option("--size-mm", type=float, nargs=2, default=(1.0, 1.0), show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--markers", help="Comma-separated; those of the demo by default.")
-@click.option(
-    "--look",
-    type=click.Choice(["hard", "easy", "sparse"]),
-    default="hard",
-    show_default=True,
-    help="Stains as on real slides, two clean humps, or single events.",
-)
+@LOOK
 def synth(
     out: Path, size_mm: tuple[float, float], seed: int, markers: str | None, look: str
 ) -> None:

@@ -49,7 +49,7 @@ def test_the_gravest_findings_come_first(content):
 def test_a_good_slide_has_none(content):
     good = replace(
         content,
-        gates=content.gates.assign(threshold=9.0, method="gmm"),
+        gates=content.gates.assign(threshold=9.0, method="gmm", grade="clear"),
         impossible=content.impossible.assign(percent=1.0),
     )
     assert find(good) == ()

@@ -11,7 +11,12 @@ from mifprofile.core.quality import area_mm2
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
-from mifprofile.io.tables import read_csv, read_parquet, write_table
+from mifprofile.io.tables import (
+    read_csv,
+    read_gates_used,
+    read_parquet,
+    write_table,
+)
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages.job import Job
 from mifprofile.stages.quality import read_tissue
@@ -33,6 +38,12 @@ if TYPE_CHECKING:
 SIZE_MM = (1.0, 1.0)
 SEED = 1
 MATCH_UM = 3.0
+# Columns of gates.csv that say how many cells are positive, and their short names.
+SIZES = {
+    "corrected_pct": "population_pct",
+    "corrected_low": "low",
+    "corrected_high": "high",
+}
 # Below this many true cells a relative error says little.
 MIN_TRUE = 50
 
@@ -52,17 +63,25 @@ def make_slide(
     return [files.slide, files.labels, files.table]
 
 
-def run_demo(folder: Path, *, quiet: bool) -> str:
+def run_demo(folder: Path, *, quiet: bool, look: str = "hard") -> str:
     """Make the demonstration slide, analyse it and compare with the truth.
 
     The comparison is also written, to ``accuracy.csv``.
+
+    Parameters
+    ----------
+    folder : Path
+    quiet : bool
+        Show no progress.
+    look : str
+        Of `mifprofile.testing.LOOKS`.
 
     Returns
     -------
     str
         What to print: the comparison and where the report is.
     """
-    options = SynthOptions.hard(size_mm=SIZE_MM, seed=SEED)
+    options = SynthOptions.look(look, size_mm=SIZE_MM, seed=SEED)
     slide = folder / "slide.ome.tiff"
     table = slide.with_name("slide_truth.csv")
     truth = synthetic_truth(options)
@@ -115,7 +134,8 @@ def _compare(
         f"cells within {MATCH_UM:g} um of a true one: F1 {pairs.f1:.3f}",
         f"of these with the true phenotype: {100 * right:.1f} %",
         f"largest error of a phenotype with {MIN_TRUE}+ true cells: {worst:.1f} %",
-        "positive cells, and how well the best possible gate would call them:",
+        "positive cells; how well the best possible gate would call them; and the size",
+        "of the population with its 95 % interval, graded cells included:",
         _calls(job, truth, cells, pairs).round(2).to_string(index=False),
     ]
 
@@ -127,8 +147,10 @@ def _calls(
     columns = job.panel.level_columns
     calls, markers = [f"{marker}_positive" for marker in columns], list(columns)
     known, found = truth.iloc[pairs.known], cells.iloc[pairs.found]
-    return compare_calls(
+    compared = compare_calls(
         known[calls].set_axis(markers, axis=1),
         found[calls].set_axis(markers, axis=1),
         found[list(columns.values())].set_axis(markers, axis=1),
     )
+    sizes = read_gates_used(job.results.gates)[["marker", "grade", *SIZES]]
+    return compared.merge(sizes.rename(columns=SIZES), on="marker")

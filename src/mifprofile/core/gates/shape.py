@@ -21,6 +21,8 @@ BINS = 256
 FLANK_HEIGHT = float(np.exp(-0.5))
 # A negative peak is no wider to the right than this many times its left flank.
 MAX_SKEW = 1.5
+# Where so many cells are positive, cells between them and the negatives are theirs.
+COMMON_SHARE = 0.3
 # Cells are not looked for beyond so many cuts, each of the cells above the last.
 MAX_RUNGS = 4
 # Cells above a cut must outnumber those as far below the peak; one-sided binomial.
@@ -181,10 +183,11 @@ def rungs(levels: NDArray[np.float64]) -> Iterator[float]:
     """Cuts by minimum cross-entropy, each of the cells above the one before.
 
     Li's threshold (Li and Tam 1998) needs no scale and no valley. Where positive cells
-    are much brighter than the others it lies low among the cells between both, so that
-    half the median of what lies above takes its place if that is higher. Of the later
-    rungs, which overshoot where few cells are left, the mean of both is taken (in the
-    logarithm).
+    are much brighter than the others it lies low among the cells between both. The
+    rarer positive cells are, the more of these are neighbours that only catch their
+    light: the cut is drawn towards half the median of what lies above, all the way
+    where few cells lie there, half of it (in the logarithm) where many do. Of the later
+    rungs, which overshoot where few cells are left, the mean of both is taken.
 
     Parameters
     ----------
@@ -204,8 +207,11 @@ def rungs(levels: NDArray[np.float64]) -> Iterator[float]:
         cut = scale * float(threshold_li(above / scale))
         above = above[above > cut]
         half = 0.5 * float(np.median(above))
-        lower = cut if rung == 0 else (cut * half) ** 0.5
-        yield between(levels, half if half >= cut else lower)
+        if half >= cut:
+            rare = 1 - min(1.0, above.size / levels.size / COMMON_SHARE) / 2
+        else:
+            rare = 0.0 if rung == 0 else 0.5
+        yield between(levels, cut * (half / cut) ** rare)
 
 
 def between(levels: NDArray[np.float64], threshold: float) -> float:
