@@ -231,8 +231,18 @@ def _shares(
     }  # fmt: skip
 
 
-def real_grades(data: Path, out: Path) -> pd.Series:
-    """Grade of every marker on every real sample, by set and marker."""
+def real_grades(
+    data: Path, out: Path, images: Mapping[str, Levels] | None = None
+) -> pd.Series:
+    """Grade of every marker on every real sample, by set and marker.
+
+    Parameters
+    ----------
+    data, out : Path
+        Where the sets are, and where to analyse them.
+    images : mapping of str to Levels, optional
+        As from `mibi_images`, where they are measured already.
+    """
     tonsil, vectra = panel_of("tonsil"), panel_of("vectra")
     (qptiff,) = (data / "vectra_qptiff").glob("*.qptiff")
     samples = {
@@ -245,7 +255,7 @@ def real_grades(data: Path, out: Path) -> pd.Series:
     }
     for name, core in halo_cores(data).items():
         samples[name] = core.sample, panel_of("halo")
-    for name, image in mibi_images(data, out / "mibi").items():
+    for name, image in (images or mibi_images(data, out / "mibi")).items():
         samples[f"mibi {name}"] = image, panel_of("mibi")
     breast = read_panel(PANELS.parent.parent / "config" / "panel.yaml")
     field = data / "breast_b09" / "breast_b09.ome.tif"

@@ -22,6 +22,8 @@ EMPTY_SHARE = 0.5
 # Small sums must be whole multiples of the smallest, to this part of it.
 WHOLE = 0.05
 SMALL_COUNTS = 20
+# Counts that chance cannot make of the background, in their standard deviations.
+DEVIATIONS = 5.0
 # With fewer empty cells than this the background is no rate that can be read off them.
 MIN_EMPTY = 0.01
 # No cell among n: the upper end of the share's one-sided 95 % interval is 3 / n.
@@ -58,8 +60,8 @@ def counted_gate(
     """Gate a marker that is counted: more than chance makes of its background.
 
     The background's rate is read off the empty cells, -log(their share), so that a cell
-    needs k counts with k - rate = ``min_flanks`` times sqrt(k), the deviation of k
-    counts: 16 where nearly all cells are empty.
+    needs k counts with k - rate = 5 sqrt(k), five times the deviation of k counts: 25
+    where nearly all cells are empty.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def counted_gate(
     empty = float((levels == 0).mean())
     if empty < MIN_EMPTY:
         return None
-    needed = _needed(-np.log(empty), options.min_flanks)
+    needed = _needed(-np.log(empty))
     threshold = needed * one
     above = int((levels > threshold).sum())
     note = f"{needed:.0f} counts, beyond what the background makes; "
@@ -96,9 +98,9 @@ def _none_of(levels: NDArray[np.float64]) -> str:
     return f"not one in any cell: at most {most:.2g} %, if the channel was stained"
 
 
-def _needed(rate: float, deviations: float) -> float:
-    """Counts that lie so many of their own standard deviations above a rate."""
-    half = deviations / 2
+def _needed(rate: float) -> float:
+    """Counts that lie `DEVIATIONS` of their own standard deviations above a rate."""
+    half = DEVIATIONS / 2
     return float((half + (half**2 + rate) ** 0.5) ** 2)
 
 
