@@ -11,8 +11,9 @@ import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
-from benchmarks.breast import UM, analyse, compare, references
+from benchmarks.breast import UM, WITHIN_UM, analyse, compare, references
 from benchmarks.true_cells import demo_panel, f1, true_cells
+from mifprofile.core.agreement import match_positions
 from mifprofile.core.gates import Gate, find_gate, find_gates, gate_figures
 from mifprofile.core.phenotype import call_cells, marker_levels
 from mifprofile.core.shared_gates import Levels, shared_gates
@@ -42,6 +43,18 @@ HARD_MM = (0.8, 0.8)
 HARD_SEEDS = range(300, 320)
 SERIAL_SEEDS = range(300, 304)
 CORES = ("core_a", "core_b", "core_c")
+# Marker of the breast field: what it tells, and what it can be gated by.
+STATISTICS = {
+    "CD8": (
+        "CD8",
+        ("membrane_mean", "membrane_p95", "membrane_positive_fraction", "cell_mean"),
+    ),
+    "PanCK": (
+        "tumour",
+        ("cytoplasm_mean", "cytoplasm_p95", "cytoplasm_positive_fraction", "cell_mean"),
+    ),
+    "FOXP3": ("Treg", ("nucleus_mean", "nucleus_p95", "nc_ratio", "cell_mean")),
+}
 # Published figure of an image: the marker that is called, among all or tumour cells.
 MIBI: dict[str, tuple[str, bool]] = {
     "CD8": ("CD8", False),
@@ -358,6 +371,7 @@ def figures(data: Path, out: Path) -> str:
         _lung_table(data),
         _halo_table(data),
         _breast_table(data / "breast_b09", out / "breast"),
+        _statistics_table(data, out / "statistics"),
         _mibi_table(data, out / "mibi"),
         _undecided_table(data, out / "grades"),
         _null_table(),
@@ -414,6 +428,32 @@ def _breast_table(folder: Path, out: Path) -> str:
     return _table(
         "`breast_b09`, end to end, κ (the mini-crop's reference knows no Treg):",
         ["gates", "reference", "CD8", "tumour", "Treg"],
+        rows,
+    )
+
+
+def _statistics_table(data: Path, out: Path) -> str:
+    """Best kappa of every statistic that a panel may name."""
+    folder = data / "breast_b09"
+    cells, _ = analyse(folder, out)
+    rows = []
+    for marker, (truth, columns) in STATISTICS.items():
+        for column in columns:
+            levels = cells[f"{marker}_{column}"]
+            scores = []
+            for reference in references(folder).values():
+                theirs, ours = (
+                    t[["x_um", "y_um"]].to_numpy(float) for t in (reference, cells)
+                )
+                pairs = match_positions(theirs, ours, WITHIN_UM)
+                known = reference[truth].iloc[pairs.known]
+                mine = levels.iloc[pairs.found].fillna(0.0)
+                seen = known.any()
+                scores.append(f"{best_kappa(mine, known):.2f}" if seen else "")
+            rows.append([marker, column, *scores])
+    return _table(
+        "`breast_b09`, κ of the best threshold on each statistic:",
+        ["marker", "statistic", *references(folder)],
         rows,
     )
 
