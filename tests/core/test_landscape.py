@@ -7,11 +7,13 @@ from mifprofile.core.landscape import (
     OUTSIDE,
     STROMA,
     TUMOUR,
+    Row,
     landscape,
     region_map,
     region_of_cells,
     widen,
 )
+from mifprofile.core.landscape.guard import Guard
 from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
 
@@ -172,8 +174,8 @@ def test_a_panel_may_spell_cd8_and_foxp3_otherwise(regions):
         landscape(*asked, frozenset({"CD8a"})), "ratio", "stroma", "CD8+", "FOXP3+"
     )
     assert (row.status, row.reason) == (
-        "APPROX",
-        "no positive population of CD8a was found",
+        "NOT_COMPUTABLE",
+        "undecided: CD8a",
     )
 
 
@@ -240,16 +242,39 @@ def test_a_cells_region_is_where_its_centroid_lies(regions):
     assert region_of_cells(cells, regions, 10.0).tolist() == ["tumour", "stroma"]
 
 
-def test_what_rests_on_a_marker_without_gate_is_marked(regions):
+def test_no_number_rests_on_a_marker_that_is_undecided(regions):
     cells = cells_of({("tumour", "tumour"): 100, ("tumour", "CTL"): 60})
-    ungated = frozenset({"FOXP3", "PD-L1"})
-    table = landscape("s", cells, regions, 10.0, PANEL, OPTIONS, ungated)
-    row = value(table, "density", "tumour", "Treg")
-    assert (row.value, row.status) == (0.0, "APPROX")
-    assert row.reason == "no positive population of FOXP3 was found"
+    undecided = frozenset({"FOXP3", "PD-L1"})
+    table = landscape("s", cells, regions, 10.0, PANEL, OPTIONS, undecided)
+    for metric in ("count", "density", "pct_of_cells"):
+        row = value(table, metric, "tumour", "Treg")
+        assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: FOXP3")
+        assert np.isnan([row.value, row.n_num, row.n_den]).all()
     assert value(table, "density", "tumour", "CTL").status == "OK"
     state = value(table, "pct_positive", "tumour", "CTL", "PD-L1")
-    assert state.status == "APPROX"
+    assert (state.status, state.reason) == ("NOT_COMPUTABLE", "undecided: PD-L1")
+    ratio = value(table, "ratio", "tumour", "CD8+", "FOXP3+")
+    assert (ratio.status, ratio.reason) == ("NOT_COMPUTABLE", "undecided: FOXP3")
+
+
+def test_no_tumour_is_a_finding_only_where_tumour_cells_could_be_seen(regions):
+    bare = np.where(regions == TUMOUR, STROMA, regions).astype(np.uint8)
+    cells = cells_of({("stroma", "CTL"): 60})
+    seen = landscape("s", cells, bare, 10.0, PANEL, OPTIONS)
+    assert value(seen, "density", "tumour", "CTL").status == "NO_TUMOUR"
+    blind = landscape("s", cells, bare, 10.0, PANEL, OPTIONS, frozenset({"CK"}))
+    assert not (blind["status"] == "NO_TUMOUR").any()
+    row = value(blind, "density", "tumour", "CTL")
+    assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: CK")
+
+
+def test_cells_that_should_have_been_left_out_are_said_to_be_in():
+    rule = {"tumour": "CK+/CD8-", "CTL": "CD8+"}
+    guard = Guard.of(panel_with(phenotypes=rule), frozenset({"CD8"}))
+    scope = Row("s", "tissue", "tumour", "", "count", "", 5.0, "cells")
+    judged = guard.judge(scope)
+    assert (judged.value, judged.status) == (5.0, "APPROX")
+    assert judged.reason == "undecided, and so not left out: CD8"
 
 
 def test_what_her2_alone_tells_is_approximate(regions):

@@ -210,10 +210,10 @@ def test_a_panel_of_four_markers_is_approximate(cells, regions):
         assert status[metric] == "APPROX", metric
 
 
-def test_a_marker_without_gate_makes_its_score_approximate(cells, regions):
-    row = pick(table_of(cells, regions, ungated=frozenset({"PD-L1"})), "pdl1_tps")
-    assert row.status == "APPROX"
-    assert row.reason == "no positive population of PD-L1 was found"
+def test_an_undecided_marker_gives_no_score(cells, regions):
+    row = pick(table_of(cells, regions, undecided=frozenset({"PD-L1"})), "pdl1_tps")
+    assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: PD-L1")
+    assert np.isnan(row.value)
 
 
 def test_immune_class_has_its_probabilities(cells, regions):

@@ -198,18 +198,17 @@ def test_few_cells_and_far_radii_have_reasons(cells, regions):
     assert (far.status, np.isnan(far.value)) == ("LOW_AREA", True)
 
 
-def test_what_rests_on_a_marker_without_gate_is_marked(regions):
+def test_no_distance_rests_on_a_marker_that_is_undecided(regions):
     points = {"CTL": [(500, 500), (520, 500)], "Treg": [(500, 520), (520, 520)]}
     cells = placed(**points, tumour=[(600, 600), (620, 600)])
-    table = table_of(cells, regions, ungated=frozenset({"FOXP3"}))
+    table = table_of(cells, regions, undecided=frozenset({"FOXP3"}))
     for pair in (("CTL", "Treg"), ("Treg", "CTL")):
         row = pick(table, "nn_median_um", *pair)
-        assert (row.value, row.status) == (20.0, "APPROX")
-        assert row.reason == "no positive population of FOXP3 was found"
+        assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: FOXP3")
+        assert np.isnan(row.value)
     assert pick(table, "nn_median_um", "CTL", "tumour").status == "OK"
     mixing = pick(table, "mixing_keren", "immune", "tumour", "r_um=20")
-    assert mixing.status == "APPROX"
-    assert mixing.reason == "no positive population of FOXP3 was found"
+    assert (mixing.status, mixing.reason) == ("NOT_COMPUTABLE", "undecided: FOXP3")
 
 
 def test_no_tumour_is_a_state_and_a_panel_may_not_tell(cells, regions):

@@ -26,6 +26,10 @@ class Metric:
         When the value is missing or not to be trusted.
     source : str
         Where the definition comes from.
+    asks : tuple of str
+        Molecules whose gates it rests on, beside those of the phenotypes in its row.
+    of_tumour, of_all : bool
+        Whether it rests on the tumour cells, or on all phenotypes of the panel.
     """
 
     name: str
@@ -35,6 +39,9 @@ class Metric:
     denominator: str = ""
     edge_cases: str = ""
     source: str = ""
+    asks: tuple[str, ...] = ()
+    of_tumour: bool = False
+    of_all: bool = False
 
 
 _TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: LOW_N"
@@ -51,6 +58,12 @@ _MIXING = (
     f"no tumour cell: NO_TUMOUR; {_PAIR}; no pair in the denominator: LOW_N; tumour by "
     "HER2 alone: APPROX"
 )
+
+_PDL1, _HER2, _CD8 = ("PD-L1",), ("HER2",), ("CD8",)
+# Molecules that make a lymphocyte or a macrophage.
+LYMPHOCYTES = ("CD3", "CD8", "CD4", "FOXP3", "CD20")
+MACROPHAGES = ("CD68",)
+_IMMUNE = (*LYMPHOCYTES, *MACROPHAGES)
 
 _LISTED = (
     Metric("area", "Area", "pixels of the region × area of a pixel", "mm2"),
@@ -105,6 +118,7 @@ _LISTED = (
         "class",
         edge_cases="no tumour phenotype in the panel: NOT_COMPUTABLE",
         source="PMC9684353 (1.65 mm2), PMC7265767 (100 tumour cells)",
+        of_tumour=True,
     ),
     Metric(
         "pdl1_tps",
@@ -114,6 +128,8 @@ _LISTED = (
         "tumour cells of the tissue",
         _SAMPLE,
         "PMC7265767",
+        asks=_PDL1,
+        of_tumour=True,
     ),
     Metric(
         "pdl1_cps",
@@ -125,6 +141,8 @@ _LISTED = (
         f"no nest: NO_TUMOUR; no CD3 and CD68 in the panel: APPROX, any cell that is "
         f"no tumour cell; {_SAMPLE}",
         "PMC7265767; the distance stands for the pathologist's 20x field",
+        asks=(*_PDL1, *_IMMUNE),
+        of_tumour=True,
     ),
     Metric(
         "pdl1_ic",
@@ -135,6 +153,8 @@ _LISTED = (
         "no nest: NO_TUMOUR; fewer than landscape.min_tumour_cells_ic: LOW_N; no "
         "area_um2: NOT_COMPUTABLE",
         "PMC7265767; area of cells, not of stained pixels",
+        asks=(*_PDL1, *_IMMUNE),
+        of_tumour=True,
     ),
     Metric(
         "pdl1_ic_stained",
@@ -146,6 +166,8 @@ _LISTED = (
         "as pdl1_ic; no positive_fraction: NOT_COMPUTABLE; where PD-L1 is not read in "
         "the whole cell, its share there stands for the cell's: APPROX",
         "PMC7265767",
+        asks=(*_PDL1, *_IMMUNE),
+        of_tumour=True,
     ),
     *(
         Metric(
@@ -155,6 +177,8 @@ _LISTED = (
             "1",
             "draws",
             "as the score; fewer than landscape.min_blocks blocks: LOW_AREA",
+            asks=_PDL1 if score == "tps" else (*_PDL1, *_IMMUNE),
+            of_tumour=True,
         )
         for score in ("tps", "cps", "ic")
     ),
@@ -166,6 +190,7 @@ _LISTED = (
         "tumour cells of the tissue",
         f"no PanCK: APPROX, over HER2-called cells alone; {_LEVELS}",
         "phenoptrReports R/positivity.R, without its rounding",
+        of_tumour=True,
     ),
     Metric(
         "her2_pct_bin",
@@ -174,6 +199,7 @@ _LISTED = (
         "%",
         "tumour cells of the tissue",
         _LEVELS,
+        of_tumour=True,
     ),
     Metric(
         "her2_pct_pos",
@@ -182,6 +208,8 @@ _LISTED = (
         "%",
         "tumour cells of the tissue",
         f"tumour called by HER2: NOT_COMPUTABLE; by the gate: APPROX; {_SAMPLE}",
+        asks=_HER2,
+        of_tumour=True,
     ),
     Metric(
         "her2_pct_complete",
@@ -191,6 +219,7 @@ _LISTED = (
         "%",
         "tumour cells of the tissue",
         f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
+        of_tumour=True,
     ),
     Metric(
         "her2_class",
@@ -201,6 +230,7 @@ _LISTED = (
         "tumour cells of the tissue",
         f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
         "10.1200/JCO.22.02864; no ISH, 0 and 1 not told apart without controls",
+        of_tumour=True,
     ),
     Metric(
         "her2_block_cv",
@@ -209,6 +239,7 @@ _LISTED = (
         "1",
         "blocks",
         f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
+        of_tumour=True,
     ),
     Metric(
         "her2_pct_blocks_low",
@@ -218,6 +249,7 @@ _LISTED = (
         "%",
         "blocks",
         f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
+        of_tumour=True,
     ),
     Metric(
         "stil_area_pct",
@@ -228,6 +260,7 @@ _LISTED = (
         "no nest: NO_TUMOUR; without CD3 and CD20: APPROX, a lower bound; no area_um2: "
         "NOT_COMPUTABLE",
         "PMC6267863; the only one to compare with a pathologist's sTIL",
+        asks=LYMPHOCYTES,
     ),
     Metric(
         "til_cell_pct",
@@ -236,6 +269,7 @@ _LISTED = (
         "%",
         "cells of the stroma",
         "as stil_area_pct; not to be compared with a pathologist's sTIL",
+        asks=LYMPHOCYTES,
     ),
     Metric(
         "itil_density",
@@ -244,6 +278,7 @@ _LISTED = (
         "cells/mm2",
         "area of the nests",
         "as stil_area_pct",
+        asks=LYMPHOCYTES,
     ),
     Metric(
         "immune_class",
@@ -254,6 +289,7 @@ _LISTED = (
         edge_cases="no class has a probability of 0.7: LOW_N, indeterminate; fewer "
         "than landscape.min_blocks blocks: LOW_AREA",
         source="10.1038/s41374-021-00653-y; its cuts are placeholders to calibrate",
+        asks=_CD8,
     ),
     Metric(
         "immune_class_probability",
@@ -262,6 +298,7 @@ _LISTED = (
         "1",
         "draws",
         "fewer than landscape.min_blocks blocks: LOW_AREA",
+        asks=_CD8,
     ),
 )
 
@@ -350,6 +387,8 @@ _SPATIAL = (
         "immune-immune pairs, each once",
         _MIXING,
         "TrigosTeam/SPIAT R/mixing_score_summary.R",
+        asks=_IMMUNE,
+        of_tumour=True,
     ),
     Metric(
         "mixing_spiat_normalised",
@@ -360,6 +399,8 @@ _SPATIAL = (
         "immune-immune pairs, each once",
         f"{_MIXING} (SPIAT gives 0)",
         "TrigosTeam/SPIAT R/mixing_score_summary.R",
+        asks=_IMMUNE,
+        of_tumour=True,
     ),
     Metric(
         "mixing_ark_percent",
@@ -370,6 +411,8 @@ _SPATIAL = (
         f"{_MIXING}; fewer than 200 cells: LOW_N; one population over 5 times the "
         "other: NOT_COMPUTABLE",
         "angelolab/ark-analysis analysis/neighborhood_analysis.py",
+        asks=_IMMUNE,
+        of_tumour=True,
     ),
     Metric(
         "mixing_ark_homogeneous",
@@ -379,6 +422,8 @@ _SPATIAL = (
         "pairs as ark counts them, from both cells",
         "as mixing_ark_percent",
         "angelolab/ark-analysis analysis/neighborhood_analysis.py",
+        asks=_IMMUNE,
+        of_tumour=True,
     ),
     Metric(
         "morisita_horn",
@@ -418,6 +463,7 @@ _SPATIAL = (
         "cells with a phenotype; n_num is phenotypes found",
         "fewer than landscape.min_pair_cells cells: LOW_N",
         "TrigosTeam/SPIAT R/calculate_entropy.R",
+        of_all=True,
     ),
     Metric(
         "shannon_local_bits",
@@ -428,6 +474,7 @@ _SPATIAL = (
         "cells with a phenotype; n_num is phenotypes found",
         "as shannon_bits",
         "TrigosTeam/SPIAT R/calculate_entropy.R",
+        of_all=True,
     ),
     Metric(
         "density_by_distance",
@@ -475,6 +522,6 @@ SPATIAL_METRICS = frozenset(metric.name for metric in _SPATIAL)
 
 
 def dictionary() -> pd.DataFrame:
-    """All metrics, a row each; the columns are the fields of `Metric`."""
-    names = [field.name for field in fields(Metric)]
+    """All metrics, a row each; the columns are the fields of `Metric` for people."""
+    names = [field.name for field in fields(Metric) if field.type == "str"]
     return pd.DataFrame([asdict(metric) for metric in METRICS.values()], columns=names)

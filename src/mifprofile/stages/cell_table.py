@@ -16,7 +16,7 @@ from mifprofile.core.foreign import (
     positive_by_list,
     region_of,
 )
-from mifprofile.core.gates import ungated_markers
+from mifprofile.core.gates import undecided_markers
 from mifprofile.core.landscape import (
     OUTSIDE,
     REGION_NAMES,
@@ -222,7 +222,7 @@ def _gates(
 
 
 def _rows(job: Job, called: _Called, tissue: _Tissue) -> pd.DataFrame:
-    asked = job.panel, job.options.landscape, ungated_markers(called.gates)
+    asked = job.panel, job.options.landscape, undecided_markers(called.gates)
     cells, name = called.cells, job.results.sample_id
     if tissue.regions is None:
         return landscape_of_areas(name, cells, tissue.areas_mm2, *asked)

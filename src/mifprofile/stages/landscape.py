@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.core.foreign import drawn_region
-from mifprofile.core.gates import ungated_markers
+from mifprofile.core.gates import undecided_markers
 from mifprofile.core.landscape import (
     GLASS,
     REGION_NAMES,
@@ -72,7 +72,7 @@ def landscape(job: Job) -> dict[str, Any]:
         um,
         job.panel,
         options,
-        ungated_markers(gates),
+        undecided_markers(gates),
     )
     write_label_store(
         results.regions,

@@ -3,7 +3,7 @@
 from mifprofile.core.gates.evidence import gate_alone
 from mifprofile.core.gates.figures import GATE_FIGURES, drift, gate_figures, grade_of
 from mifprofile.core.gates.find import find_gate, find_gates, gating_order, method_of
-from mifprofile.core.gates.gate import GATE_COLUMNS, Gate, Grade, ungated_markers
+from mifprofile.core.gates.gate import GATE_COLUMNS, Gate, Grade, undecided_markers
 from mifprofile.core.gates.mixture import fit_gate
 from mifprofile.core.gates.pooling import pool
 
@@ -22,5 +22,5 @@ __all__ = [
     "grade_of",
     "method_of",
     "pool",
-    "ungated_markers",
+    "undecided_markers",
 ]

@@ -54,6 +54,6 @@ def too_few(cells: int) -> Gate:
     return undecided(f"only {cells} cells: too few for an automatic gate")
 
 
-def ungated_markers(gates: pd.DataFrame) -> frozenset[str]:
+def undecided_markers(gates: pd.DataFrame) -> frozenset[str]:
     """Markers of a gate table of which nobody can tell whether they are there."""
     return frozenset(gates.loc[gates["grade"] == "undecided", "marker"])

@@ -128,7 +128,7 @@ def _positive(sample: Sample, her2: _Her2) -> Estimate:
     tissue = sample.scopes["tissue"]
     row = tissue.row(sample.panel.tumour or "", "her2_pct_pos", np.nan, "%")
     row = replace(row, phenotype_b="HER2")
-    row = sample.answered(row, SHARE, *(() if her2.bins is not None else ("HER2",)))
+    row = sample.answered(row, SHARE)
     if sample.panel.tumour is None:
         reason = "the panel names no tumour phenotype"
         row = without_value(row, "NOT_COMPUTABLE", reason)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mifprofile.core.capability import NESTS
 from mifprofile.core.landscape.estimates import Estimate
-from mifprofile.core.landscape.limits import no_tumour_reason
+from mifprofile.core.landscape.guard import no_tumour_reason
 from mifprofile.core.landscape.regions import STROMA, TUMOUR
 from mifprofile.core.landscape.sample import immune_phenotypes, without_value
 from mifprofile.core.landscape.spatial_rows import NO_SHAPE, Columns

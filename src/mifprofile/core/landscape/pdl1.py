@@ -12,8 +12,6 @@ from scipy.spatial import KDTree
 from mifprofile.core.landscape.estimates import Estimate, Row, Scope, Sums
 from mifprofile.core.landscape.regions import REGION_NAMES, STROMA, TUMOUR
 from mifprofile.core.landscape.sample import (
-    LYMPHOCYTES,
-    MACROPHAGES,
     Sample,
     from_blocks,
     in_nest,
@@ -21,6 +19,7 @@ from mifprofile.core.landscape.sample import (
     tumour_cells,
     without_value,
 )
+from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
 from mifprofile.core.scores import (
     CPS_CUTS,
     IC_CUTS,
@@ -230,7 +229,7 @@ def _row(sample: Sample, scope: Scope, score: Score, within_um: float = 0) -> Ro
 
 
 def _asked(sample: Sample, found: Estimate, question: str) -> Estimate:
-    return replace(found, row=sample.answered(found.row, question, "PD-L1"))
+    return replace(found, row=sample.answered(found.row, question))
 
 
 def _with_cuts(

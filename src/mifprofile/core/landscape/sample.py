@@ -9,9 +9,9 @@ import numpy as np
 
 from mifprofile.core.capability import NESTS, Capability, capability
 from mifprofile.core.landscape.estimates import Estimate, Row, Scope
-from mifprofile.core.landscape.limits import no_population
 from mifprofile.core.landscape.regions import REGION_NAMES, TUMOUR
 from mifprofile.core.landscape.rows import asking
+from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
 from mifprofile.core.scores import adequacy
 from mifprofile.core.targets import marker_of
 from mifprofile.core.uncertainty import effective_blocks
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
-LYMPHOCYTES = ("CD3", "CD8", "CD4", "FOXP3", "CD20")
-MACROPHAGES = ("CD68",)
 ADEQUACY_CODES = {"INADEQUATE": 0, "LIMITED": 1, "ADEQUATE": 2}
 
 
@@ -42,14 +40,14 @@ class Sample:
         None if only areas are known.
     um : float
         Its pixel size, µm.
-    ungated : frozenset of str
-        Markers in which no positive population was found.
+    undecided : frozenset of str
+        Markers of which nobody can tell whether they are there.
     """
 
     scopes: dict[str, Scope]
     regions: NDArray[np.uint8] | None
     um: float
-    ungated: frozenset[str]
+    undecided: frozenset[str]
 
     @property
     def panel(self) -> Panel:
@@ -103,17 +101,15 @@ class Sample:
             return row
         return without_value(row, "LOW_AREA", reason)
 
-    def answered(self, row: Row, question: str, *targets: str) -> Row:
-        """Mark a row by what the panel and the gates can tell of a question."""
+    def answered(self, row: Row, question: str) -> Row:
+        """Mark a row by what the panel can tell of a question."""
         found = capability(self.panel, question)
         if found.answer == "NOT_COMPUTABLE":
             return without_value(row, "NOT_COMPUTABLE", found.reason)
         if row.status != "OK":
             return row
-        markers = {marker_of(target, self.panel) for target in targets}
-        blind = no_population(sorted(m for m in markers if m and m in self.ungated))
-        if blind or found.answer == "APPROX":
-            return replace(row, status="APPROX", reason=blind or found.reason)
+        if found.answer == "APPROX":
+            return replace(row, status="APPROX", reason=found.reason)
         return replace(row, reason=found.reason)
 
 

@@ -12,14 +12,8 @@ from scipy import sparse
 
 from mifprofile.core.capability import NESTS
 from mifprofile.core.landscape.estimates import Estimate, Row, Sums
-from mifprofile.core.landscape.limits import Limits
 from mifprofile.core.landscape.regions import evaluable
-from mifprofile.core.landscape.sample import (
-    LYMPHOCYTES,
-    MACROPHAGES,
-    immune_phenotypes,
-    without_value,
-)
+from mifprofile.core.landscape.sample import immune_phenotypes, without_value
 from mifprofile.core.spatial import (
     Pattern,
     Window,
@@ -88,14 +82,12 @@ class Scene:
     pattern : Pattern
     block : (n,) int array
         Block of each cell.
-    limits : Limits
     """
 
     sample: Sample
     names: tuple[str, ...]
     pattern: Pattern
     block: NDArray[np.int32]
-    limits: Limits
 
     @classmethod
     def of(cls, sample: Sample) -> Scene:
@@ -115,7 +107,6 @@ class Scene:
             names,
             Pattern.of(x_um, y_um, codes, len(names) + 1, window),
             cells["block"].to_numpy(),
-            Limits.of(sample.panel, sample.ungated),
         )
 
     @property
@@ -143,7 +134,7 @@ class Scene:
         *,
         param: str = "",
     ) -> Row:
-        """Row of one value that was found, with what is known against it.
+        """Row of one value that was found.
 
         Parameters
         ----------
@@ -168,7 +159,7 @@ class Scene:
         # A reason may speak of another value of the same table.
         if not np.isfinite(row.value) or found["status"] == "APPROX":
             return replace(row, status=found["status"], reason=found["reason"])
-        return self.limits.apply(row)
+        return row
 
     def of_pairs(self, table: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Found]]:
         """Rows of a table of pairs with both phenotypes' names."""
@@ -315,7 +306,7 @@ def _of_tumour(scene: Scene, row: Row, immune: bool, tumour_cells: int) -> Row:
     if not immune:
         reason = "the panel names no lymphocyte and no macrophage"
         return without_value(row, "NOT_COMPUTABLE", reason)
-    row = scene.sample.answered(row, NESTS, *LYMPHOCYTES, *MACROPHAGES)
+    row = scene.sample.answered(row, NESTS)
     if row.status != "NOT_COMPUTABLE" and tumour_cells == 0:
         return without_value(row, "NO_TUMOUR", "no tumour cell was found")
     return row

@@ -15,9 +15,9 @@ from mifprofile.core.landscape.estimates import (
     Scope,
     with_intervals,
 )
+from mifprofile.core.landscape.guard import Guard, blocked, no_tumour_reason
 from mifprofile.core.landscape.her2 import her2_rows
 from mifprofile.core.landscape.infiltration_rows import infiltration_rows
-from mifprofile.core.landscape.limits import Limits, blocked, no_tumour_reason
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regions import (
     EXCLUDED,
@@ -54,7 +54,7 @@ def landscape(
     um: float,
     panel: Panel,
     options: LandscapeOptions,
-    ungated: frozenset[str] = frozenset(),
+    undecided: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """Areas, counts, densities, percentages and scores by region, with intervals.
 
@@ -69,9 +69,9 @@ def landscape(
         As from `region_map`.
     um : float
         Its pixel size, µm.
-    ungated : frozenset of str
-        Markers in which no positive population was found: what rests on them is
-        ``APPROX``.
+    undecided : frozenset of str
+        Markers of which nobody can tell whether they are there: what rests on them is
+        ``NOT_COMPUTABLE``.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def landscape(
         areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
     absent = _absent(scopes, visible_mm, bool((regions == EXCLUDED).any()))
-    sample = Sample(scopes, regions, um, ungated)
+    sample = Sample(scopes, regions, um, undecided)
     rows = with_intervals(estimates(sample, absent), blocks, options.min_blocks)
     order = list(scopes)
     rows.sort(key=lambda row: order.index(row.region))
@@ -156,14 +156,22 @@ def _absent(
 def estimates(
     sample: Sample, absent: dict[str, tuple[Status, str]]
 ) -> Iterator[Estimate]:
-    """All rows, marked with what is known against them."""
-    limits = Limits.of(sample.panel, sample.ungated)
+    """All rows, each judged by the guard."""
+    calibrated = () if sample.options.her2_levels is None else ("HER2",)
+    guard = Guard.of(sample.panel, sample.undecided, calibrated)
+    for found in _unjudged(sample, absent):
+        yield replace(found, row=guard.judge(found.row))
+
+
+def _unjudged(
+    sample: Sample, absent: dict[str, tuple[Status, str]]
+) -> Iterator[Estimate]:
     for region, scope in sample.scopes.items():
         for found in rows_of_region(scope):
             if region in absent:
                 yield Estimate(blocked(found.row, *absent[region]))
             else:
-                yield replace(found, row=limits.apply(found.row))
+                yield found
     nothing = absent.get("tissue")
     for found in _of_sample(sample):
         yield Estimate(blocked(found.row, *nothing)) if nothing else found

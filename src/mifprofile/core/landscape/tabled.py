@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mifprofile.core.landscape.estimates import COLUMNS, Estimate, Row, Scope
-from mifprofile.core.landscape.limits import no_tumour_reason
+from mifprofile.core.landscape.guard import no_tumour_reason
 from mifprofile.core.landscape.regions import (
     MARGIN,
     REGION_NAMES,
@@ -38,7 +38,7 @@ def landscape_of_areas(
     areas_mm2: Mapping[str, float],
     panel: Panel,
     options: LandscapeOptions,
-    ungated: frozenset[str] = frozenset(),
+    undecided: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """Landscape without a map: no intervals, and nothing that asks for a distance.
 
@@ -65,7 +65,7 @@ def landscape_of_areas(
     for region in (*band_names(options.interface_um), MARGIN):
         nothing = np.zeros(1), placed.iloc[:0]
         scopes[region] = Scope.of(sample_id, region, *nothing, panel, options)
-    sample = Sample(scopes, None, np.nan, ungated)
+    sample = Sample(scopes, None, np.nan, undecided)
     rows = [_bare(found) for found in estimates(sample, _absent(scopes, placed))]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 

@@ -10,13 +10,13 @@ import numpy as np
 from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope, Sums
 from mifprofile.core.landscape.rows import density, percent
 from mifprofile.core.landscape.sample import (
-    LYMPHOCYTES,
     Sample,
     from_blocks,
     needs_column,
     nests_of,
     without_value,
 )
+from mifprofile.core.metrics import LYMPHOCYTES
 from mifprofile.core.scores import (
     IMMUNE_CLASSES,
     SURE,
@@ -50,7 +50,7 @@ def til_rows(sample: Sample) -> Iterator[Estimate]:
 def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
     """Class by CD8+ densities in nests and stroma, and the probability of each."""
     row = sample.scopes["tumour_bed"].row("CD8+", "immune_class", np.nan, "class")
-    row = _without_tumour(sample, sample.answered(row, CD8, "CD8"))
+    row = _without_tumour(sample, sample.answered(row, CD8))
     least = sample.options.min_area_mm2
     for region in ("tumour", "stroma"):
         if row.status in {"OK", "APPROX"} and sample.scopes[region].area_mm2 <= least:
