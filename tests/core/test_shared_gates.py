@@ -172,6 +172,40 @@ def test_every_sample_has_its_own_grade_of_a_shared_gate():
         assert table.at[name, "grade"] == grade_of(levels["CD8"].to_numpy(), threshold)
 
 
+def test_a_group_of_one_has_the_gates_and_grades_of_the_sample_alone():
+    rng = np.random.default_rng(0)
+    spread = cells(0, 0.0)
+    spread[:200] *= np.exp(rng.uniform(np.log(2), np.log(20), (200, 1)))
+    for levels in (cells(0, 0.1), spread, cells(0, 0.0)):
+        alone, group = gate({"A0": levels}, "slide"), cohort({"A0": levels})
+        for column in ("threshold", "grade", "own"):
+            pd.testing.assert_series_equal(group[column], alone[column])
+
+
+def test_what_was_found_to_overlap_does_so_in_a_group_of_one():
+    # Most cells carry CK, told by those that are CD3+ and cannot.
+    rng = np.random.default_rng(0)
+    ck = 1000 * np.exp(rng.normal(0, 0.5, 2000))
+    ck[:300] = 200 * np.exp(rng.normal(0, 0.6, 300))
+    cd3 = cells(0, 0.0, 2000)["CD8"]
+    cd3[:300] *= 9
+    markers = {m: {"channel": m, "measure": "cell"} for m in ("CD3", "CK")}
+    rules = {"tumour": "CK+/CD3-", "T": "CD3+/CK-"}
+    content = PANEL.model_dump() | {"markers": markers, "phenotypes": rules}
+    samples = {"A0": Levels(pd.DataFrame({"CD3": cd3, "CK": ck}))}
+    grades = [
+        shared_gates(
+            samples,
+            {"A0": "A"},
+            TIMES,
+            Panel.model_validate(content),
+            Options(gates=GatesOptions(scope=scope)),
+        ).set_index("marker")["grade"]["CK"]
+        for scope in ("slide", "patient")
+    ]
+    assert grades == ["graded", "graded"]
+
+
 def test_own_is_what_the_sample_would_have_been_given_alone():
     levels = four()
     alone = gate(levels, "slide", groups={name: name for name in levels})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mifprofile.core.gates import find_gates, gate_alone
+from mifprofile.core.gates import find_gates, gate_alone, grade_of
 from mifprofile.core.gates.shape import Shape
 from mifprofile.model import Panel
 from mifprofile.options import PhenotypeOptions
@@ -350,6 +350,14 @@ def test_the_scenes_are_what_they_are_called(scene):
     positive, grades = calls(levels, cells)
     assert grades[marker] == GRADES[scene]
     assert positive[marker].any() == (GRADES[scene] in ("clear", "graded"))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_gate_that_comes_back_from_a_table_has_the_grade_that_it_had(scene):
+    levels, cells, marker = SCENES[scene]
+    gate = gates_of(cells, **{m: levels[m].to_numpy() for m in levels})[marker]
+    again = grade_of(levels[marker].to_numpy(float), gate.threshold, gate.grade)
+    assert again == gate.grade
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -170,6 +170,7 @@ def test_the_interval_holds_the_share_and_the_corrected_share(seed, threshold):
 
 
 APART = np.repeat([1.0, 9.0], [90, 10])
+MOST = np.r_[np.ones(10), np.linspace(6.5, 9.5, 8), np.full(82, 30.0)]
 SPREAD = np.r_[np.ones(80), np.linspace(2, 20, 20)]
 
 
@@ -178,9 +179,14 @@ SPREAD = np.r_[np.ones(80), np.linspace(2, 20, 20)]
     [
         (APART, 3.0, "", "clear"),
         (SPREAD, 8.0, "", "graded"),
+        # Most cells are positive; half as many as are negative lie near the gate.
+        (MOST, 8.0, "", "graded"),
+        (np.repeat([1.0, 9.0], [10, 90]), 3.0, "", "clear"),
+        (np.full(100, 9.0), 3.0, "", "clear"),
         # Populations that were found apart stay apart.
         (SPREAD, 8.0, "clear", "clear"),
-        (APART, 3.0, "graded", "clear"),
+        # And those that were found to overlap go on to.
+        (APART, 3.0, "graded", "graded"),
         # A threshold that no cell exceeds.
         (APART, 10.0, "", "absent"),
         (APART, 10.0, "clear", "absent"),
