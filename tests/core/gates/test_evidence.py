@@ -60,8 +60,9 @@ def test_one_population_of_any_shape_is_undecided(null, cells):
         gate_alone(NULLS[null](np.random.default_rng(seed), cells), OPTIONS).grade
         for seed in range(20)
     ]
+    assert "clear" not in grades
+    assert "absent" not in grades
     assert grades.count("graded") <= 1
-    assert grades.count("undecided") >= 19
 
 
 @pytest.mark.parametrize("cells", [240, 1000])
