@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mifprofile.core.phenotype import (
@@ -173,10 +173,21 @@ def test_confidence_grows_with_the_distance_to_the_gate():
 
 def test_confidence_is_a_normal_probability_of_the_distance():
     logs = np.array([-1.0, 0.0, 1.0, 2.4826])  # negative cells: MAD 1 around 0
-    sure = marker_confidence(
-        pd.DataFrame({"a": np.expm1(logs + 3)}), {"a": float(np.expm1(4.0))}
-    )
-    assert sure["a"][3] == pytest.approx(0.8413, abs=1e-4)
+    start = np.log(22 / (1 + np.e))  # the median level is then ten units
+    levels, gate = np.expm1(logs + start), float(np.expm1(1.0 + start))
+    for unit in (1.0, 1 / 64, 1024.0):
+        sure = marker_confidence(pd.DataFrame({"a": unit * levels}), {"a": unit * gate})
+        assert sure["a"][3] == pytest.approx(0.8413, abs=1e-4)
+
+
+@given(st.floats(-6, 6), st.floats(1, 40))
+def test_confidence_knows_no_unit(power, gate):
+    levels, times = np.array([1.0, 2, 3, 4, 5, 7, 11, 20, 30, 35]), 10**power
+    own = marker_confidence(pd.DataFrame({"a": levels}), {"a": gate})
+    # An equal level may be rounded to the other side.
+    assume(abs(levels - gate).min() > 1e-6)
+    other = marker_confidence(pd.DataFrame({"a": times * levels}), {"a": times * gate})
+    np.testing.assert_allclose(other, own)
 
 
 def test_flat_panels_have_the_phenotype_as_lineage():

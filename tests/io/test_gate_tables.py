@@ -17,6 +17,7 @@ def test_two_columns_are_enough(tmp_path):
         "sample": "S1",
         "marker": "CD8",
         "threshold": 5.0,
+        "grade": "",
         "method": "manual",
         "scope": "slide",
         "note": "",
@@ -39,6 +40,16 @@ def test_who_set_a_gate_and_when_survives(tmp_path):
     assert again == rows
     assert again[0]["author"] == "A. Person"
     assert again[0]["time"] == "2026-01-02T03:04:05Z"
+
+
+def test_a_grade_survives_and_one_that_is_missing_is_empty(tmp_path):
+    text = "marker,threshold,grade\nCD8,5,clear\nCK,,undecided\nCD3,,\n"
+    rows = read(tmp_path, text)
+    assert [row["grade"] for row in rows] == ["clear", "undecided", ""]
+    write_table(pd.DataFrame(rows), tmp_path / "again.csv")
+    again = read_gates(tmp_path / "again.csv", "S1")
+    assert again["grade"].tolist() == ["clear", "undecided", ""]
+    assert again["threshold"].isna().tolist() == [False, True, True]
 
 
 def test_other_layouts_are_known_by_their_columns(tmp_path):

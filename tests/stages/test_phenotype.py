@@ -40,7 +40,7 @@ def test_conflicts_are_read_from_who_touches_whom(copy, tmp_path):
     touching(labels).to_parquet(copy.results.contacts)
     gates = pd.read_csv(copy.results.gates)
     # Far below the gates that were fitted, where light from neighbours is enough.
-    low = gates.assign(threshold=gates["threshold"] / 3)
+    low = gates.assign(threshold=gates["threshold"] / 4)
     low.to_csv(tmp_path / "low.csv", index=False)
     run_all(replace(copy, gates=tmp_path / "low.csv"))
     rows = copy.results.read_record("phenotype")["facts"]["impossible"]

@@ -217,9 +217,11 @@ class _Group:
         if gates.sharing == "shrunk" and not locked:
             threshold = self._shrunk(sample, marker, shared)
         levels = self.members[sample].levels[marker].to_numpy(float)
+        own = self.own[sample][marker]
+        given = own.grade if own.threshold == threshold else ""
         known = shared.gate.found or np.isfinite(threshold)
         return self._fields(sample, marker, threshold) | {
-            "grade": grade_of(levels, threshold) if known else shared.gate.grade,
+            "grade": grade_of(levels, threshold, given) if known else shared.gate.grade,
             "method": "locked" if locked else method,
             "scope": gates.scope,
             "note": f"{shared.gate.note}; from {', '.join(sources)}",

@@ -97,7 +97,8 @@ def grade_of(levels: NDArray[np.float64], threshold: float, given: str = "") -> 
 
     Without a threshold no cell is positive, as with one that no cell exceeds. Else it
     is ``clear`` if hardly any cell lies near it: if the positive share moves by at most
-    `CLEAR_SHARE` of itself at 0.8 and 1.25 times the gate.
+    `CLEAR_SHARE` of itself, or of the negative one if that is smaller, at 0.8 and 1.25
+    times the gate.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def grade_of(levels: NDArray[np.float64], threshold: float, given: str = "") -> 
         NaN if there is no gate.
     given : str
         The grade that came with it: one that nobody decided stays so while there is no
-        threshold, and populations that were found apart stay apart.
+        threshold, and populations that were found apart, or to overlap, stay so.
     """
     if given == "undecided" and not np.isfinite(threshold):
         return "undecided"
@@ -115,8 +116,10 @@ def grade_of(levels: NDArray[np.float64], threshold: float, given: str = "") -> 
     share, high, low = (figures[name] for name in GATE_FIGURES[:3])
     if not share > 0:
         return "absent"
-    steady = max(high - share, share - low) <= CLEAR_SHARE * share
-    return "clear" if steady or given == "clear" else "graded"
+    if given in ("clear", "graded"):
+        return "clear" if given == "clear" else "graded"
+    moves = max(high - share, share - low)
+    return "clear" if moves <= CLEAR_SHARE * min(share, 100 - share) else "graded"
 
 
 def drift(

@@ -258,7 +258,8 @@ def _density(
     logs: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Middles of bins, and the smoothed density there; nothing at both ends."""
-    width = _bandwidth(logs)
+    # No narrower than a bin, or there would be none beyond the last cell.
+    width = max(_bandwidth(logs), float(np.ptp(logs)) / BINS)
     ends = (logs.min() - 4 * width, logs.max() + 4 * width)
     counts, edges = np.histogram(logs, BINS, ends)
     step = edges[1] - edges[0]
