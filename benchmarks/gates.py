@@ -12,10 +12,10 @@ import pandas as pd
 from benchmarks.true_cells import demo_panel, f1, true_cells
 from mifprofile.core.gates import find_gate, find_gates, gate_alone
 from mifprofile.core.phenotype import marker_levels
-from mifprofile.core.shared_gates import shared_gates
+from mifprofile.core.shared_gates import Levels, shared_gates
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
-from mifprofile.io.tables import read_csv
+from mifprofile.io.tables import read_gates_used
 from mifprofile.options import STAGES, GatesOptions, Options, PhenotypeOptions
 from mifprofile.stages import Job, run_stage
 from mifprofile.testing import SynthOptions
@@ -49,7 +49,7 @@ RARE_TREG = {
     "nest": Mixture(tumour=0.88, ctl=0.05, treg=0.01, immune=0.035),
     "stroma": Mixture(ctl=0.14, treg=0.02, immune=0.27),
 }
-METHODS: tuple[GateMethod, ...] = ("gmm", "otsu", "triangle")
+METHODS: tuple[GateMethod, ...] = ("evidence", "gmm", "li", "otsu", "triangle")
 
 
 def figures() -> str:
@@ -89,12 +89,12 @@ def _whole_way() -> str:
     """The same with the cells that our own segmentation finds."""
     rows = []
     for name, faults in SLIDES.items():
-        notes = [
+        grades = [
             _run(SynthOptions(size_mm=RUN_MM, seed=seed, **NO_TREG, **faults))
             for seed in RUN_SEEDS
         ]
-        invented = sum(not note.startswith("no positive") for note in notes)
-        rows.append(f"| {name} | {invented} of {len(notes)} |")
+        invented = sum(grade in ("clear", "graded") for grade in grades)
+        rows.append(f"| {name} | {invented} of {len(grades)} |")
     return _table(
         f"The same without FOXP3+ cells, as found by our own segmentation (seeds "
         f"{_span(RUN_SEEDS)}, {RUN_MM[0]:g} mm):",
@@ -104,14 +104,14 @@ def _whole_way() -> str:
 
 
 def _run(options: SynthOptions) -> str:
-    """Note of the gate of FOXP3 after a run."""
+    """Grade of the gate of FOXP3 after a run."""
     with tempfile.TemporaryDirectory() as folder:
         slide = write_synthetic_slide(Path(folder) / "slide.ome.tiff", options).slide
         job = Job(Results(Path(folder) / "out"), demo_panel(), slide=slide, quiet=True)
         for stage in STAGES[: STAGES.index("phenotype") + 1]:
             run_stage(job, stage)
-        gates = read_csv(job.results.gates, {"note"}).set_index("marker")
-    return str(gates.at["FOXP3", "note"])
+        gates = read_gates_used(job.results.gates).set_index("marker")
+    return str(gates.at["FOXP3", "grade"])
 
 
 def _foxp3(
@@ -200,7 +200,7 @@ def _locking() -> str:
 
 
 def _change(pair: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
-    levels = {f"visit{i}": table for i, (table, _) in enumerate(pair)}
+    levels = {f"visit{i}": Levels(table) for i, (table, _) in enumerate(pair)}
     truth = float(np.divide(*[p["CD8"].mean() for _, p in reversed(pair)]))
     cells = [f"{truth:.3f} ×"]
     for gates in (GatesOptions(scope="patient", lock_to="visit0"), GatesOptions()):

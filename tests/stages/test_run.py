@@ -121,7 +121,7 @@ def test_gates_by_hand_replace_the_automatic_ones(copy, tmp_path):
     gates = pd.read_csv(copy.results.gates).set_index("marker")
     assert gates.loc["CD8", "threshold"] == 1e9
     assert gates.loc["CD8", "method"] == "manual"
-    assert gates.loc["CK", "method"] == "gmm"
+    assert gates.loc["CK", "method"] == "evidence"
     calls = pd.read_parquet(copy.results.phenotypes)
     assert not (calls["phenotype"] == "CTL").any()
 

@@ -220,7 +220,7 @@ def test_a_marker_that_most_cells_carry_is_told_by_those_that_cannot(seed):
     assert gate_alone(ck, OPTIONS).grade == "undecided"
     gate = gates_of(CD3=cd3, CK=ck)["CK"]
     assert gate.grade == "graded"
-    assert "cells that are not CD3-" in gate.note
+    assert "cells that are CD3+" in gate.note
     # Halfway between both middles in the logarithm.
     assert gate.threshold == pytest.approx((1000 * 200) ** 0.5, rel=0.1)
     assert (ck[300:] > gate.threshold).mean() > 0.92

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.gates import Gate, ungated_markers
+from mifprofile.core.gates import Gate, undecided_markers
 from mifprofile.core.gates.gate import too_few, undecided
 
 
@@ -22,7 +22,7 @@ def test_what_nobody_can_tell_has_no_threshold_and_is_not_absent():
     assert too_few(3).note == "only 3 cells: too few for an automatic gate"
 
 
-def test_ungated_markers_are_the_undecided_ones_and_not_the_absent():
+def test_undecided_markers_are_the_undecided_ones_and_not_the_absent():
     gates = pd.DataFrame(
         {
             "marker": ["CD3", "CD8", "CK", "PD1"],
@@ -30,4 +30,4 @@ def test_ungated_markers_are_the_undecided_ones_and_not_the_absent():
             "threshold": [5.0, np.nan, np.nan, 7.0],
         }
     )
-    assert ungated_markers(gates) == {"CD8"}
+    assert undecided_markers(gates) == {"CD8"}

@@ -60,25 +60,29 @@ def test_positive_cells_nearby_widen_a_peak_so_far_at_most(left, right, width):
 
 @pytest.mark.parametrize(
     ("threshold", "middle"),
-    [(3, 3), (2, 3), (3.9, 3), (4, 6), (1, 1.5), (0.5, 0.5), (8, 8), (9, 9)],
+    [(3, 3), (2, 3), (3.9, 3.9), (4, 6), (1, 1.5), (0.5, 0.5), (8, 8), (9, 9)],
 )
-def test_a_threshold_lies_in_the_middle_between_two_levels(threshold, middle):
+def test_a_threshold_that_a_level_equals_moves_halfway_to_the_next(threshold, middle):
     assert between(np.array([1.0, 2, 4, 8]), threshold) == middle
 
 
 @given(LEVELS, st.floats(1, 10_000))
 def test_the_middle_calls_the_same_cells(levels, threshold):
-    assume(not np.isclose(levels, threshold, rtol=1e-8).any())
+    assume(not np.isclose(levels, threshold, rtol=1e-5).any())
     middle = between(levels, threshold)
     assert ((levels > middle) == (levels > threshold)).all()
 
 
 @given(LEVELS)
-def test_the_first_rung_is_li_s_threshold_or_half_of_what_lies_above(levels):
+def test_the_first_rung_lies_between_li_s_threshold_and_half_of_what_lies_above(levels):
     assume(np.ptp(levels) > 0)
     li = float(threshold_li(levels / levels.max()) * levels.max())
-    half = float(np.median(levels[levels > li])) / 2
-    assert next(rungs(levels)) == pytest.approx(between(levels, max(li, half)))
+    above = levels[levels > li]
+    half = max(li, float(np.median(above)) / 2)
+    # All the way where few cells lie above, half of it from three tenths on.
+    share = min(1, above.size / levels.size / 0.3)
+    cut = li * (half / li) ** (1 - share / 2)
+    assert next(rungs(levels)) == pytest.approx(between(levels, cut))
 
 
 @given(LEVELS)
@@ -90,14 +94,15 @@ def test_rungs_are_few_and_the_first_leaves_cells_above_and_below(levels):
     assert all(cut < levels.max() for cut in found)
 
 
-@pytest.mark.xfail(reason="half of what lies above may lie below the rung before")
-def test_rungs_rise():
-    first, second = rungs(np.array([11.0, 13, 14, 15]))  # 12 and 10.2
-    assert second > first
+@given(st.lists(st.floats(0.1, 1e4), min_size=3, max_size=40))
+def test_rungs_rise(levels):
+    # Of 11, 13, 14 and 15 the second would be 10.2, below the first, 12.
+    for found in ([*rungs(np.array(levels))], [*rungs(np.array([11.0, 13, 14, 15]))]):
+        assert found == sorted(set(found))
 
 
 def test_the_first_rung_lies_between_two_groups():
-    assert next(rungs(np.array([1.0, 1, 2, 20, 20, 22]))) == 11
+    assert 2 < next(rungs(np.array([1.0, 1, 2, 20, 20, 22]))) < 20
 
 
 @pytest.mark.parametrize("levels", [[], [5.0], [1.0, 2.0], [7.0] * 9])

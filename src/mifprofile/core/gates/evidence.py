@@ -248,7 +248,7 @@ def _carried_by_most(
     if not options.min_flanks_witnessed <= away < np.inf:
         return None
     gate = between(shape.levels, shape.level_of((middle + shape.peak.at) / 2))
-    note = f"the main peak lies {away:.1f} widths above cells that are not {of}"
+    note = f"the main peak lies {away:.1f} widths above cells that are {of}"
     return Gate(gate, note, "graded")
 
 
@@ -271,7 +271,7 @@ def _not_there(
         return None
     visible = int((levels > shape.edge(options.min_flanks)).sum())
     most = 100 * (visible + RULE_OF_THREE) / shape.levels.size
-    note = f"every cell is like those that are not {of}: at most {most:.2g} %"
+    note = f"every cell is like those that are {of}: at most {most:.2g} %"
     return Gate(np.nan, note, "absent")
 
 
@@ -280,7 +280,7 @@ def _negative_middle(
 ) -> tuple[float, str]:
     """Highest median, in the logarithm, of cells that cannot carry a marker."""
     middles = [
-        (shape.log_of(float(np.median(known))), str(p.relation))
+        (shape.log_of(float(np.median(known))), str(p.relation.opposite))
         for p in partners
         if p.tells and not p.relation.sign
         for known in [levels[~p.fits & (levels > shape.background)]]

@@ -24,6 +24,11 @@ class Relation:
     partner: str
     sign: bool
 
+    @property
+    def opposite(self) -> Relation:
+        """What no carrier is."""
+        return Relation(self.partner, not self.sign)
+
     def __str__(self) -> str:
         return f"{self.partner}{'+' if self.sign else '-'}"
 

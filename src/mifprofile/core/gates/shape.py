@@ -29,6 +29,8 @@ MAX_RUNGS = 4
 SYMMETRY_P = 0.01
 # They must outnumber a normal peak's own tail by this.
 TAIL_FACTOR = 3.0
+# Levels that differ by less than this part are the same, rounded otherwise.
+SAME = 1e-6
 # The lowest cells of a marker, and how near to the lowest the background may come.
 LOWEST_SHARE = 0.01
 NEAREST = 1e-3
@@ -197,9 +199,10 @@ def rungs(levels: NDArray[np.float64]) -> Iterator[float]:
     Yields
     ------
     float
-        At most `MAX_RUNGS` levels; none where all levels are the same.
+        At most `MAX_RUNGS` levels, each above the one before; none where all levels
+        are the same.
     """
-    above = levels
+    above, last = levels, -np.inf
     for rung in range(MAX_RUNGS):
         if above.size < 3 or np.ptp(above) == 0:
             return
@@ -211,19 +214,22 @@ def rungs(levels: NDArray[np.float64]) -> Iterator[float]:
             rare = 1 - min(1.0, above.size / levels.size / COMMON_SHARE) / 2
         else:
             rare = 0.0 if rung == 0 else 0.5
-        yield between(levels, cut * (half / cut) ** rare)
+        place = between(levels, cut * (half / cut) ** rare)
+        if place > last:
+            last = place
+            yield place
 
 
 def between(levels: NDArray[np.float64], threshold: float) -> float:
-    """Middle of the two levels around a threshold.
+    """A threshold, or if some level equals it, the middle to the next level above.
 
-    Calls then do not depend on how a level that equals the threshold was rounded.
+    Calls then do not depend on how that level was rounded.
     """
-    near = threshold * (1 + 1e-9)
-    below, above = levels[levels <= near], levels[levels > near]
-    if below.size == 0 or above.size == 0:
+    above = levels[levels > threshold * (1 + SAME)]
+    equal = np.abs(levels - threshold) <= SAME * threshold
+    if not equal.any() or above.size == 0:
         return threshold
-    return (float(below.max()) + float(above.min())) / 2
+    return (threshold + float(above.min())) / 2
 
 
 def background_of(levels: NDArray[np.float64]) -> float:
