@@ -418,8 +418,12 @@ class LandscapeOptions(StageOptions):
     min_area_mm2: NonNegative = Field(
         0.01, description="Densities on less area are not reported."
     )
-    min_parent_cells: int = Field(50, ge=1, description="Fewer parents are LOW_N.")
-    min_ratio_cells: int = Field(20, ge=1, description="Fewer CD8 + FOXP3 are LOW_N.")
+    min_parent_cells: int = Field(
+        50, ge=1, description="Of fewer parents a share is SMALL."
+    )
+    min_ratio_cells: int = Field(
+        20, ge=1, description="A ratio of fewer cells is SMALL."
+    )
     block_um: Positive = Field(
         1000.0, description="Intervals come from blocks of tissue of at most this edge."
     )
@@ -428,10 +432,10 @@ class LandscapeOptions(StageOptions):
     )
     min_blocks: int = Field(6, ge=2, description="With fewer blocks: no interval.")
     min_tumour_cells: int = Field(
-        100, ge=1, description="TPS, CPS and HER2 scores of fewer are not reported."
+        100, ge=1, description="TPS, CPS and HER2 scores of fewer are SMALL."
     )
     min_tumour_cells_ic: int = Field(
-        50, ge=1, description="The IC score of fewer tumour cells is not reported."
+        50, ge=1, description="The IC score of fewer tumour cells is SMALL."
     )
     adequate_bed_mm2: Positive = Field(
         1.65, description="On a smaller tumour bed a sample is LIMITED."

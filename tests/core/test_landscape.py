@@ -14,6 +14,7 @@ from mifprofile.core.landscape import (
     widen,
 )
 from mifprofile.core.landscape.guard import Guard
+from mifprofile.core.scores import HAS_VALUE
 from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
 
@@ -121,9 +122,14 @@ def test_percentages_name_their_denominator(table):
     assert (state.value, state.n_num, state.n_den) == (100.0, 100, 100)
 
 
-def test_few_parents_are_low_n(table):
+def test_a_share_of_few_parents_is_small(table):
     row = value(table, "pct_positive", "stroma", "Treg", "PD-L1")
-    assert (row.value, row.status) == (0.0, "LOW_N")
+    assert (row.value, row.status) == (0.0, "SMALL")
+
+
+def test_a_status_says_whether_there_is_a_value(table):
+    given = table[~table["metric"].isin(["area", "count"])]
+    assert (given["value"].notna() == given["status"].isin(HAS_VALUE)).all()
 
 
 def test_looked_and_found_none_is_zero(table):

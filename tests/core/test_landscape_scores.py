@@ -229,13 +229,14 @@ def test_immune_class_has_its_probabilities(cells, regions):
     assert pick(table_of(cells, regions, options=wide), "immune_class").value == 0
 
 
-def test_little_tumour_has_no_scores_but_densities(cells, regions):
+def test_scores_of_little_tumour_are_small(cells, regions):
     few = cells.drop(cells.index[cells["phenotype"] == "tumour"][99:])
     table = table_of(few, regions)
     for metric in ("pdl1_tps", "her2_h_score", "her2_pct_pos", "her2_class"):
         row = pick(table, metric)
-        assert (row.status, row.reason) == ("LOW_N", "fewer than 100 tumour cells")
-        assert np.isnan(row.value)
+        assert row.status == "SMALL", metric
+        assert row.reason.startswith("fewer than 100 tumour cells")
+        assert np.isfinite(row.value)
     assert pick(table, "adequacy").value == 0
     density = table[(table["metric"] == "density") & (table["phenotype"] == "CTL")]
     assert density["value"].notna().all()

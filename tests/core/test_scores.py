@@ -26,10 +26,10 @@ def test_cps_is_capped_and_tps_is_not_moved_by_immune_cells():
     assert cps(10, 5, 200).value == pytest.approx(7.5)
 
 
-def test_fewer_than_100_tumour_cells_are_low_n():
-    for score in (cps(60, 80, 99), tps(60, 99)):
-        assert np.isnan(score.value)
-        assert (score.status, score.reason) == ("LOW_N", "fewer than 100 tumour cells")
+def test_scores_of_fewer_than_100_tumour_cells_are_small():
+    for score, value in ((cps(60, 80, 99), 100.0), (tps(60, 99), 100 * 60 / 99)):
+        assert score.value == pytest.approx(value)
+        assert (score.status, score.reason) == ("SMALL", "fewer than 100 tumour cells")
     assert (tps(0, 100).value, tps(0, 100).status) == (0.0, "OK")
 
 
@@ -43,14 +43,14 @@ def test_no_tumour_cell_is_neither_zero_nor_infinite():
 def test_ic_is_a_share_of_area():
     found = ic_score(0.05, 1.0, positive=600, tumour=50)
     assert (found.value, found.unit, found.status) == (pytest.approx(5.0), "%", "OK")
-    assert ic_score(0.05, 1.0, positive=600, tumour=49).status == "LOW_N"
+    assert ic_score(0.05, 1.0, positive=600, tumour=49).status == "SMALL"
 
 
 def test_h_score_of_equal_quarters_and_of_all_3():
     bins = her2_bins(np.repeat([5.0, 15.0, 25.0, 35.0], 25), LEVELS)
     assert h_score(bins).value == 150
     assert h_score(np.full(100, 3)).value == 300
-    assert h_score(bins[:99]).status == "LOW_N"
+    assert h_score(bins[:99]).status == "SMALL"
 
 
 def test_a_level_on_a_threshold_is_below_it():

@@ -44,8 +44,8 @@ class Metric:
     of_all: bool = False
 
 
-_TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: LOW_N"
-_SAMPLE = f"{_TUMOUR}; tumour bed below landscape.limited_bed_mm2: LOW_AREA"
+_TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: SMALL"
+_SAMPLE = f"{_TUMOUR}; tumour bed below landscape.limited_bed_mm2: SMALL"
 _LEVELS = f"no landscape.her2_levels: NOT_COMPUTABLE; {_SAMPLE}"
 _DRAWN = "share of bootstrap draws of blocks"
 _FEW = "fewer than landscape.min_pair_cells of A or B: LOW_N"
@@ -82,7 +82,7 @@ _LISTED = (
         "100 · cells of the phenotype / all cells of the region",
         "%",
         "all cells of the region",
-        "no cell: LOW_N without value; fewer than landscape.min_parent_cells: LOW_N",
+        "no cell: LOW_N; fewer than landscape.min_parent_cells: SMALL",
     ),
     Metric(
         "pct_positive",
@@ -90,7 +90,7 @@ _LISTED = (
         "100 · positive cells of the phenotype / cells of the phenotype",
         "%",
         "cells of the phenotype",
-        "no cell: LOW_N without value; fewer than landscape.min_parent_cells: LOW_N",
+        "no cell: LOW_N; fewer than landscape.min_parent_cells: SMALL",
     ),
     Metric(
         "ratio",
@@ -99,7 +99,7 @@ _LISTED = (
         "1",
         "FOXP3+ or CD68+ cells",
         "no cell below: zero_denominator, both counts kept; fewer than "
-        "landscape.min_ratio_cells of both: LOW_N",
+        "landscape.min_ratio_cells of both: SMALL",
     ),
     Metric(
         "log2_ratio",
@@ -107,8 +107,7 @@ _LISTED = (
         "log2[(cells above + 0.5) / (cells below + 0.5)]",
         "1",
         "FOXP3+ or CD68+ cells",
-        "no cell of either: LOW_N without value; fewer than "
-        "landscape.min_ratio_cells of both: LOW_N",
+        "no cell of either: LOW_N; fewer than landscape.min_ratio_cells of both: SMALL",
     ),
     Metric(
         "adequacy",
@@ -150,7 +149,7 @@ _LISTED = (
         "100 · summed area of PD-L1+ immune cells in the tumour bed / its area",
         "%",
         "area of the tumour bed",
-        "no nest: NO_TUMOUR; fewer than landscape.min_tumour_cells_ic: LOW_N; no "
+        "no nest: NO_TUMOUR; fewer than landscape.min_tumour_cells_ic: SMALL; no "
         "area_um2: NOT_COMPUTABLE",
         "PMC7265767; area of cells, not of stained pixels",
         asks=(*_PDL1, *_IMMUNE),

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Status = Literal[
-    "OK", "LOW_N", "LOW_AREA", "NO_TUMOUR", "NOT_COMPUTABLE", "APPROX", "QC_FAIL"
+    "OK",
+    "APPROX",
+    "SMALL",
+    "NO_INTERVAL",
+    "LOW_N",
+    "LOW_AREA",
+    "NO_TUMOUR",
+    "NOT_COMPUTABLE",
+    "QC_FAIL",
 ]
+# With a value: firm, rough, of little, or without its interval; all others have none.
+HAS_VALUE: frozenset[Status] = frozenset({"OK", "APPROX", "SMALL", "NO_INTERVAL"})
 Adequacy = Literal["INADEQUATE", "LIMITED", "ADEQUATE"]
 ImmuneClass = Literal["desert", "excluded", "inflamed"]
 IMMUNE_CLASSES: tuple[ImmuneClass, ...] = get_args(ImmuneClass)
@@ -209,7 +219,7 @@ def her2_class(
     """
     score = Score("her2_class", np.nan, "class", n_den=len(bins))
     score = _enough_tumour(score, len(bins), min_tumour_cells)
-    if score.status != "OK":
+    if score.status not in HAS_VALUE:
         return score
     whole = completeness >= complete
     intense = 100 * float((whole & (bins == 3)).mean())
@@ -292,5 +302,6 @@ def _enough_tumour(score: Score, tumour: int, least: int) -> Score:
     if tumour == 0:
         return score.without_value("NO_TUMOUR", "no tumour cell was found")
     if tumour < least:
-        return score.without_value("LOW_N", f"fewer than {least} tumour cells")
+        reason = f"fewer than {least} tumour cells"
+        return replace(score, status="SMALL", reason=reason)
     return score

@@ -32,8 +32,10 @@ KEY_REGIONS = ("tissue", "tumour", "stroma")
 BESIDE = "cells side by side"
 STATUS_MEANING = {
     "OK": "value as measured",
-    "LOW_N": "too few cells for a firm value",
-    "LOW_AREA": "too little area for the value or for its interval",
+    "SMALL": "a value of fewer cells, or of less tissue, than it asks for",
+    "NO_INTERVAL": "a value without its interval: too few blocks of tissue",
+    "LOW_N": "too few cells for a value",
+    "LOW_AREA": "too little tissue for a value",
     "NO_TUMOUR": "no tumour nest was found",
     "NOT_COMPUTABLE": "cannot be had; the reason says why",
     "APPROX": "an approximation; the reason says which",

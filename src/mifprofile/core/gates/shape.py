@@ -107,7 +107,8 @@ class Shape:
     """
 
     def __init__(self, levels: NDArray[np.float64]) -> None:
-        self.levels = np.maximum(levels, 0.0)
+        # In order, so that sums do not depend on how the cells are numbered.
+        self.levels = np.sort(np.maximum(levels, 0.0))
 
     @cached_property
     def background(self) -> float:

@@ -176,7 +176,7 @@ def with_intervals(
 ) -> list[Row]:
     """Rows with the intervals of those values that have one.
 
-    A value that lacks its interval for want of blocks is ``LOW_AREA``.
+    A value that lacks its interval for want of blocks is ``NO_INTERVAL``.
     """
     listed = list(estimates)
     able = [e.sums if np.isfinite(e.row.value) else None for e in listed]
@@ -217,5 +217,5 @@ def _with(row: Row, sums: Sums, interval: Interval, min_blocks: int) -> Row:
     edge = f"{interval.block_um:.0f} µm"
     why = f"no interval: fewer than {min_blocks} blocks of {edge}"
     if row.status == "OK":
-        return replace(row, status="LOW_AREA", reason=why)
+        return replace(row, status="NO_INTERVAL", reason=why)
     return replace(row, reason=f"{row.reason}; {why}")

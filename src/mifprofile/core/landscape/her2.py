@@ -14,7 +14,7 @@ from mifprofile.core.landscape.sample import (
     needs_column,
     without_value,
 )
-from mifprofile.core.scores import Score, h_score, her2_bins, her2_class
+from mifprofile.core.scores import HAS_VALUE, Score, h_score, her2_bins, her2_class
 from mifprofile.core.targets import marker_of
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _heterogeneity(her2: _Her2) -> Iterator[Estimate]:
 def _block_cv(her2: _Her2, used: list[NDArray[np.bool_]]) -> Row:
     row = _of_blocks(her2, her2.row("her2_block_cv", "1"), len(used))
     bins = her2.bins
-    if bins is None or row.status not in {"OK", "APPROX"}:
+    if bins is None or row.status not in HAS_VALUE:
         return row
     means = np.array([bins[mine].mean() for mine in used])
     if means.mean() == 0:
@@ -188,7 +188,7 @@ def _blocks_low(her2: _Her2, used: list[NDArray[np.bool_]]) -> Row:
     row = her2.complete_row("her2_pct_blocks_low", "%")
     row = _of_blocks(her2, row, len(used))
     bins, completeness = her2.bins, her2.completeness
-    if bins is None or completeness is None or row.status not in {"OK", "APPROX"}:
+    if bins is None or completeness is None or row.status not in HAS_VALUE:
         return row
     options = her2.sample.options
     classes = [
@@ -207,7 +207,7 @@ def _blocks_low(her2: _Her2, used: list[NDArray[np.bool_]]) -> Row:
 def _of_blocks(her2: _Her2, row: Row, count: int) -> Row:
     """Row over blocks, if there are enough of them and enough tumour in all."""
     row = _on_tumour(her2, replace(row, n_blocks=count))
-    if count >= 2 or row.status not in {"OK", "APPROX"}:
+    if count >= 2 or row.status not in HAS_VALUE:
         return row
     least = her2.sample.options.min_parent_cells
     reason = f"fewer than 2 blocks with {least} tumour cells"
@@ -222,7 +222,8 @@ def _on_tumour(her2: _Her2, row: Row) -> Row:
     if her2.tumour.sum() == 0:
         return without_value(row, "NO_TUMOUR", "no tumour cell was found")
     if her2.tumour.sum() < least:
-        return without_value(row, "LOW_N", f"fewer than {least} tumour cells")
+        reason = f"fewer than {least} tumour cells"
+        return replace(row, status="SMALL", reason=reason)
     return her2.sample.on_enough_tumour(row)
 
 

@@ -100,7 +100,7 @@ def neighbourhood_shares(
     kind : (n,) int32 array
         Neighbourhood of each cell, 0 … ``count`` - 1.
     least : int
-        A share of fewer cells is ``LOW_N``.
+        A share of fewer cells is ``SMALL``.
 
     Returns
     -------
@@ -134,4 +134,4 @@ def neighbourhood_shares(
 def _enough(cells: int, least: int) -> tuple[str, str]:
     if cells == 0:
         return "LOW_N", "no cell in the denominator"
-    return ("LOW_N", f"fewer than {least} cells") if cells < least else ("OK", "")
+    return ("SMALL", f"fewer than {least} cells") if cells < least else ("OK", "")

@@ -22,6 +22,7 @@ from mifprofile.core.landscape.sample import (
 from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
 from mifprofile.core.scores import (
     CPS_CUTS,
+    HAS_VALUE,
     IC_CUTS,
     MAX_CPS,
     TPS_CUTS,
@@ -108,7 +109,7 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
         min_tumour_cells=sample.options.min_tumour_cells,
     )
     row = _row(sample, tissue, score, within_um)
-    if not sample.nests and row.status == "OK":
+    if not sample.nests and row.status in HAS_VALUE:
         row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
     found = Estimate(
         sample.on_enough_tumour(row),
@@ -140,7 +141,7 @@ def _ic(sample: Sample, share: Floats | float = 1.0) -> Estimate:
         min_tumour_cells=sample.options.min_tumour_cells_ic,
     )
     row = _row(sample, bed, score)
-    if not sample.nests and row.status == "OK":
+    if not sample.nests and row.status in HAS_VALUE:
         row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
     found = Estimate(
         needs_column(row, bed, "area_um2"),

@@ -92,7 +92,7 @@ def percent(scope: Scope, row: Row, part: Mask, whole: Mask) -> Estimate:
     row = replace(row, value=100 * row.n_num / row.n_den)
     least = scope.options.min_parent_cells
     if row.n_den < least:
-        row = replace(row, status="LOW_N", reason=f"fewer than {least} cells")
+        row = replace(row, status="SMALL", reason=f"fewer than {least} cells")
     both = scope.by_block(part), scope.by_block(whole)
     return Estimate(row, Sums(*both, kind="share", ceiling=1.0, scale=100.0))
 
@@ -137,4 +137,4 @@ def _few(scope: Scope, row: Row) -> Row:
     least = scope.options.min_ratio_cells
     if row.n_num + row.n_den >= least:
         return row
-    return replace(row, status="LOW_N", reason=f"fewer than {least} cells in all")
+    return replace(row, status="SMALL", reason=f"fewer than {least} cells in all")

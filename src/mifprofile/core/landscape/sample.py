@@ -12,7 +12,7 @@ from mifprofile.core.landscape.estimates import Estimate, Row, Scope
 from mifprofile.core.landscape.regions import REGION_NAMES, TUMOUR
 from mifprofile.core.landscape.rows import asking
 from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
-from mifprofile.core.scores import adequacy
+from mifprofile.core.scores import HAS_VALUE, adequacy
 from mifprofile.core.targets import marker_of
 from mifprofile.core.uncertainty import effective_blocks
 
@@ -95,22 +95,26 @@ class Sample:
         )
 
     def on_enough_tumour(self, row: Row) -> Row:
-        """Take the value from a score that little tumour cannot carry."""
+        """Mark a score that is of little tumour."""
         level, reason = self.sample_adequacy()
         if level != "INADEQUATE" or row.status not in {"OK", "APPROX"}:
             return row
-        return without_value(row, "LOW_AREA", reason)
+        return replace(row, status="SMALL", reason=_joined(reason, row.reason))
 
     def answered(self, row: Row, question: str) -> Row:
         """Mark a row by what the panel can tell of a question."""
         found = capability(self.panel, question)
         if found.answer == "NOT_COMPUTABLE":
             return without_value(row, "NOT_COMPUTABLE", found.reason)
-        if row.status != "OK":
+        if row.status not in HAS_VALUE:
             return row
-        if found.answer == "APPROX":
-            return replace(row, status="APPROX", reason=found.reason)
-        return replace(row, reason=found.reason)
+        rough = row.status == "OK" and found.answer == "APPROX"
+        reason = _joined(row.reason, found.reason)
+        return replace(row, status="APPROX" if rough else row.status, reason=reason)
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def adequacy_row(sample: Sample) -> Iterator[Estimate]:

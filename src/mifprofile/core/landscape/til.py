@@ -18,6 +18,7 @@ from mifprofile.core.landscape.sample import (
 )
 from mifprofile.core.metrics import LYMPHOCYTES
 from mifprofile.core.scores import (
+    HAS_VALUE,
     IMMUNE_CLASSES,
     SURE,
     class_probabilities,
@@ -53,10 +54,10 @@ def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
     row = _without_tumour(sample, sample.answered(row, CD8))
     least = sample.options.min_area_mm2
     for region in ("tumour", "stroma"):
-        if row.status in {"OK", "APPROX"} and sample.scopes[region].area_mm2 <= least:
+        if row.status in HAS_VALUE and sample.scopes[region].area_mm2 <= least:
             reason = f"less than {least:g} mm2 of {region}"
             row = without_value(row, "LOW_AREA", reason)
-    if row.status not in {"OK", "APPROX"}:
+    if row.status not in HAS_VALUE:
         yield Estimate(row)
         for name in IMMUNE_CLASSES:
             yield Estimate(_probability_row(row, name, np.nan))
