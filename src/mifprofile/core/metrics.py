@@ -46,7 +46,10 @@ class Metric:
 
 _TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: SMALL"
 _SAMPLE = f"{_TUMOUR}; tumour bed below landscape.limited_bed_mm2: SMALL"
-_LEVELS = f"no landscape.her2_levels: NOT_COMPUTABLE; {_SAMPLE}"
+_LEVELS = (
+    "no landscape.her2_levels: APPROX, bins from ½, 1 and 2 times the gate; no gate "
+    f"either: NOT_COMPUTABLE; {_SAMPLE}"
+)
 _DRAWN = "share of bootstrap draws of blocks"
 _FEW = "fewer than landscape.min_pair_cells of A or B: LOW_N"
 _PAIR = f"{_FEW}; r beyond a quarter of the tissue's width: LOW_AREA"
@@ -138,7 +141,8 @@ _LISTED = (
         "1",
         "tumour cells of the tissue",
         f"no nest: NO_TUMOUR; no CD3 and CD68 in the panel: APPROX, any cell that is "
-        f"no tumour cell; {_SAMPLE}",
+        f"no tumour cell, and beside it immune=named, the panel's lymphocytes and "
+        f"macrophages alone; {_SAMPLE}",
         "PMC7265767; the distance stands for the pathologist's 20x field",
         asks=(*_PDL1, *_IMMUNE),
         of_tumour=True,
@@ -189,6 +193,7 @@ _LISTED = (
         "tumour cells of the tissue",
         f"no PanCK: APPROX, over HER2-called cells alone; {_LEVELS}",
         "phenoptrReports R/positivity.R, without its rounding",
+        asks=_HER2,
         of_tumour=True,
     ),
     Metric(
@@ -198,6 +203,7 @@ _LISTED = (
         "%",
         "tumour cells of the tissue",
         _LEVELS,
+        asks=_HER2,
         of_tumour=True,
     ),
     Metric(
@@ -218,6 +224,7 @@ _LISTED = (
         "%",
         "tumour cells of the tissue",
         f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
+        asks=_HER2,
         of_tumour=True,
     ),
     Metric(
@@ -229,6 +236,7 @@ _LISTED = (
         "tumour cells of the tissue",
         f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
         "10.1200/JCO.22.02864; no ISH, 0 and 1 not told apart without controls",
+        asks=_HER2,
         of_tumour=True,
     ),
     Metric(
@@ -238,6 +246,7 @@ _LISTED = (
         "1",
         "blocks",
         f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
+        asks=_HER2,
         of_tumour=True,
     ),
     Metric(
@@ -248,6 +257,7 @@ _LISTED = (
         "%",
         "blocks",
         f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
+        asks=_HER2,
         of_tumour=True,
     ),
     Metric(

@@ -222,7 +222,12 @@ def _gates(
 
 
 def _rows(job: Job, called: _Called, tissue: _Tissue) -> pd.DataFrame:
-    asked = job.panel, job.options.landscape, undecided_markers(called.gates)
+    gates = called.gates
+    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
+    asked = (
+        *(job.panel, job.options.landscape),
+        *(undecided_markers(gates), thresholds),
+    )
     cells, name = called.cells, job.results.sample_id
     if tissue.regions is None:
         return landscape_of_areas(name, cells, tissue.areas_mm2, *asked)

@@ -73,6 +73,7 @@ def landscape(job: Job) -> dict[str, Any]:
         job.panel,
         options,
         undecided_markers(gates),
+        dict(zip(gates["marker"], gates["threshold"], strict=True)),
     )
     write_label_store(
         results.regions,

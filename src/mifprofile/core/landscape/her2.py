@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 H_SCORE, SHARE = "HER2 H-score", "share of HER2+ tumour cells"
 BINS = ("0", "1+", "2+", "3+")
-NO_LEVELS = "landscape.her2_levels is not set: where 1+, 2+ and 3+ begin"
+NO_LEVELS = "neither landscape.her2_levels nor a gate says where 1+, 2+ and 3+ begin"
+# Without controls of known score bins begin at these multiples of the gate.
+OF_GATE = (0.5, 1.0, 2.0)
+RELATIVE = "bins from ½, 1 and 2 times the gate of HER2, not by controls"
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,11 @@ class _Her2:
 
     @classmethod
     def of(cls, sample: Sample) -> _Her2:
-        cells, levels = sample.scopes["tissue"].cells, sample.options.her2_levels
-        name = marker_of("HER2", sample.panel)
-        mean, complete = f"{name}_membrane_mean", f"{name}_membrane_completeness"
-        bins = None
-        if levels is not None and mean in cells:
-            bins = her2_bins(cells[mean].to_numpy(float), levels)
+        cells, name = sample.scopes["tissue"].cells, marker_of("HER2", sample.panel)
+        complete = f"{name}_membrane_completeness"
+        bins, (column, levels) = None, _levels(sample, name)
+        if levels is not None and column in cells:
+            bins = her2_bins(cells[column].to_numpy(float), levels)
         whole = cells[complete].to_numpy(float) if complete in cells else None
         return cls(sample, sample.tumour, bins, whole)
 
@@ -71,9 +73,16 @@ class _Her2:
         if found.status == "NOT_COMPUTABLE":
             return found
         if self.sample.options.her2_levels is None:
-            return without_value(row, "NOT_COMPUTABLE", NO_LEVELS)
+            return self._relative(found)
         name = marker_of("HER2", self.sample.panel)
         return needs_column(found, tissue, f"{name}_membrane_mean")
+
+    def _relative(self, row: Row) -> Row:
+        if self.bins is None:
+            return without_value(row, "NOT_COMPUTABLE", NO_LEVELS)
+        if row.status != "OK":
+            return row
+        return replace(row, status="APPROX", reason=RELATIVE)
 
     def complete_row(self, metric: str, unit: str) -> Row:
         """Row that needs the membrane's completeness as well."""
@@ -82,6 +91,22 @@ class _Her2:
             return row
         tissue = self.sample.scopes["tissue"]
         return needs_column(row, tissue, f"{name}_membrane_completeness")
+
+
+def _levels(
+    sample: Sample, name: str | None
+) -> tuple[str, tuple[float, float, float] | None]:
+    """Column of HER2, and where its bins begin: by controls, else by its gate."""
+    levels = sample.options.her2_levels
+    if levels is not None or name is None:
+        return f"{name}_membrane_mean", levels
+    column = sample.panel.level_columns[name]
+    gate = sample.thresholds.get(name, np.nan)
+    if np.isfinite(gate):
+        one, two, three = (gate * times for times in OF_GATE)
+        return column, (one, two, three)
+    absent = name in sample.thresholds and name not in sample.undecided
+    return column, (np.inf, np.inf, np.inf) if absent else None
 
 
 def her2_rows(sample: Sample) -> Iterator[Estimate]:
@@ -134,7 +159,7 @@ def _positive(sample: Sample, her2: _Her2) -> Estimate:
         row = without_value(row, "NOT_COMPUTABLE", reason)
     if row.status == "NOT_COMPUTABLE":
         return Estimate(row)
-    if her2.bins is not None:
+    if sample.options.her2_levels is not None and her2.bins is not None:
         return _share(her2, row, her2.tumour & (her2.bins >= 2))
     if row.status == "OK":
         reason = "by the gate of HER2, not by calibrated levels"

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 TPS, CPS, IC = "PD-L1 TPS", "PD-L1 CPS", "PD-L1 IC"
 STAINED = "pdl1_ic_stained"
+NAMED = "immune=named"
 NO_DISTANCE = "no map of the nests: all of tumour and stroma counts"
 
 
@@ -59,6 +60,7 @@ def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
     for nth, within_um in enumerate(sample.options.cps_within_um):
         found = _cps(sample, away_um <= within_um, within_um)
         yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
+        yield from _cps_of_named(sample, away_um <= within_um, within_um)
     yield from _with_cuts(sample, _ic(sample), IC_CUTS)
     yield _ic_stained(sample)
 
@@ -126,6 +128,15 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
         rough = replace(found.row, status="APPROX", reason=NO_DISTANCE)
         return replace(found, row=rough)
     return found
+
+
+def _cps_of_named(sample: Sample, immune: Mask, within_um: float) -> Iterator[Estimate]:
+    """Lower end of a CPS that counts any cell but tumour cells as immune."""
+    if _immune_are_named(sample):
+        return
+    named = sample.of_lineage(sample.scopes["tissue"], (*LYMPHOCYTES, *MACROPHAGES))
+    found = _cps(sample, immune & named, within_um)
+    yield replace(found, row=replace(found.row, param=f"{found.row.param},{NAMED}"))
 
 
 def _ic(sample: Sample, share: Floats | float = 1.0) -> Estimate:
@@ -209,9 +220,13 @@ def nest_distance_um(at_um: Floats, nests: Mask, um: float) -> Floats:
 
 def _immune(sample: Sample, scope: Scope) -> Mask:
     """Lymphocytes and macrophages, or all but tumour if they cannot be told."""
-    if {"CD3", "CD68"} <= names_of(sample.panel.markers):
+    if _immune_are_named(sample):
         return sample.of_lineage(scope, (*LYMPHOCYTES, *MACROPHAGES))
     return ~tumour_cells(scope) & ~scope.of_phenotype(UNCERTAIN)
+
+
+def _immune_are_named(sample: Sample) -> bool:
+    return {"CD3", "CD68"} <= names_of(sample.panel.markers)
 
 
 def _areas_mm2(scope: Scope) -> Floats:

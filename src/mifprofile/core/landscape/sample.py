@@ -17,7 +17,7 @@ from mifprofile.core.targets import marker_of
 from mifprofile.core.uncertainty import effective_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -42,12 +42,15 @@ class Sample:
         Its pixel size, µm.
     undecided : frozenset of str
         Markers of which nobody can tell whether they are there.
+    thresholds : mapping of str to float
+        Gates by marker, as far as they are known; NaN: no cell is positive.
     """
 
     scopes: dict[str, Scope]
     regions: NDArray[np.uint8] | None
     um: float
     undecided: frozenset[str]
+    thresholds: Mapping[str, float]
 
     @property
     def panel(self) -> Panel:

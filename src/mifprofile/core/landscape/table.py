@@ -38,7 +38,7 @@ from mifprofile.core.maps import pixel_of_cells
 from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -55,6 +55,7 @@ def landscape(
     panel: Panel,
     options: LandscapeOptions,
     undecided: frozenset[str] = frozenset(),
+    thresholds: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Areas, counts, densities, percentages and scores by region, with intervals.
 
@@ -72,6 +73,8 @@ def landscape(
     undecided : frozenset of str
         Markers of which nobody can tell whether they are there: what rests on them is
         ``NOT_COMPUTABLE``.
+    thresholds : mapping of str to float, optional
+        Gates by marker; scores of HER2 without calibrated levels are relative to its.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def landscape(
         areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
     absent = _absent(scopes, visible_mm, bool((regions == EXCLUDED).any()))
-    sample = Sample(scopes, regions, um, undecided)
+    sample = Sample(scopes, regions, um, undecided, thresholds or {})
     rows = with_intervals(estimates(sample, absent), blocks, options.min_blocks)
     order = list(scopes)
     rows.sort(key=lambda row: order.index(row.region))

@@ -39,6 +39,7 @@ def landscape_of_areas(
     panel: Panel,
     options: LandscapeOptions,
     undecided: frozenset[str] = frozenset(),
+    thresholds: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Landscape without a map: no intervals, and nothing that asks for a distance.
 
@@ -50,6 +51,8 @@ def landscape_of_areas(
     areas_mm2 : mapping of str to float
         Of ``tumour``, ``stroma`` and ``outside``; a region without one has no
         density. With none, densities are ``NOT_COMPUTABLE``.
+    undecided, thresholds
+        As for `mifprofile.core.landscape.landscape`.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def landscape_of_areas(
     for region in (*band_names(options.interface_um), MARGIN):
         nothing = np.zeros(1), placed.iloc[:0]
         scopes[region] = Scope.of(sample_id, region, *nothing, panel, options)
-    sample = Sample(scopes, None, np.nan, undecided)
+    sample = Sample(scopes, None, np.nan, undecided, thresholds or {})
     rows = [_bare(found) for found in estimates(sample, _absent(scopes, placed))]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
