@@ -182,6 +182,27 @@ def test_without_levels_there_is_no_h_score_but_a_share(cells, regions):
     assert (share.status, share.value) == ("APPROX", pytest.approx(50, abs=5))
 
 
+def test_without_levels_bins_are_relative_to_the_gate(cells, regions):
+    gate = {"HER2": 20.0}
+    table = table_of(cells, regions, options=LandscapeOptions(), thresholds=gate)
+    given = LandscapeOptions(her2_levels=(10, 20, 40))
+    calibrated = table_of(cells, regions, options=given)
+    for metric in ("her2_h_score", "her2_pct_complete", "her2_class"):
+        row = pick(table, metric)
+        assert row.value == pick(calibrated, metric).value
+        assert (row.status, "times the gate" in row.reason) == ("APPROX", True)
+
+
+def test_her2_that_is_absent_has_a_score_of_zero(cells, regions):
+    gate, options = {"HER2": np.nan}, LandscapeOptions()
+    absent = table_of(cells, regions, options=options, thresholds=gate)
+    assert pick(absent, "her2_h_score").value == 0
+    unseen = frozenset({"HER2"})
+    table = table_of(cells, regions, options=options, thresholds=gate, undecided=unseen)
+    row = pick(table, "her2_h_score")
+    assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: HER2")
+
+
 def test_without_completeness_there_is_an_h_score_but_no_class(cells, regions):
     table = table_of(cells.drop(columns="HER2_membrane_completeness"), regions)
     assert pick(table, "her2_h_score").status == "OK"

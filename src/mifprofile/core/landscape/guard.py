@@ -92,11 +92,12 @@ class Guard:
 
     def judge(self, row: Row) -> Row:
         """A row without its numbers if nobody could look, and marked if it is rough."""
-        if row.status in {"NOT_COMPUTABLE", "QC_FAIL"}:
+        if row.status == "QC_FAIL":
             return row
         blind = self._needed(row) & self.undecided
         if blind:
-            return _unseen(row, f"undecided: {', '.join(sorted(blind))}")
+            before = f"{row.reason}; " if row.status == "NOT_COMPUTABLE" else ""
+            return _unseen(row, f"{before}undecided: {', '.join(sorted(blind))}")
         if row.status != "OK":
             return row
         reason = self._loose(row) or self._rough(row)

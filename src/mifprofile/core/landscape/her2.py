@@ -78,7 +78,8 @@ class _Her2:
         return needs_column(found, tissue, f"{name}_membrane_mean")
 
     def _relative(self, row: Row) -> Row:
-        if self.bins is None:
+        name = marker_of("HER2", self.sample.panel)
+        if self.bins is None and name not in self.sample.undecided:
             return without_value(row, "NOT_COMPUTABLE", NO_LEVELS)
         if row.status != "OK":
             return row

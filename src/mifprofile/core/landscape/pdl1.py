@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 TPS, CPS, IC = "PD-L1 TPS", "PD-L1 CPS", "PD-L1 IC"
 STAINED = "pdl1_ic_stained"
 NAMED = "immune=named"
+NO_NEST = "no tumour nest: by the distance from tumour cells"
 NO_DISTANCE = "no map of the nests: all of tumour and stroma counts"
 
 
@@ -111,8 +112,8 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
         min_tumour_cells=sample.options.min_tumour_cells,
     )
     row = _row(sample, tissue, score, within_um)
-    if not sample.nests and row.status in HAS_VALUE:
-        row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
+    if not sample.nests and row.status == "OK":
+        row = replace(row, status="APPROX", reason=NO_NEST)
     found = Estimate(
         sample.on_enough_tumour(row),
         Sums(
@@ -185,7 +186,8 @@ def _ic_stained(sample: Sample) -> Estimate:
 def _immune_away_um(sample: Sample) -> Floats:
     """Distance from the nearest nest of PD-L1+ immune cells, infinite for others.
 
-    Where no map tells distances, it is 0 in tumour and stroma.
+    Without a nest it is that from the nearest tumour cell. Where no map tells
+    distances, it is 0 in tumour and stroma.
     """
     tissue = sample.scopes["tissue"]
     chosen = sample.positive(tissue, "PD-L1") & _immune(sample, tissue)
@@ -193,10 +195,21 @@ def _immune_away_um(sample: Sample) -> Floats:
     if sample.regions is None:
         bed = tissue.cells["region"].isin([REGION_NAMES[TUMOUR], REGION_NAMES[STROMA]])
         return np.where(chosen & bed.to_numpy(), 0.0, np.inf)
-    at = tissue.cells.loc[chosen, ["x_um", "y_um"]].to_numpy(float)
-    out[chosen] = nest_distance_um(at, sample.regions == TUMOUR, sample.um)
+    places = tissue.cells[["x_um", "y_um"]].to_numpy(float)
+    if not sample.nests:
+        out[chosen] = _away_um(places[chosen], places[sample.tumour])
+        return out
+    nests = sample.regions == TUMOUR
+    out[chosen] = nest_distance_um(places[chosen], nests, sample.um)
     out[chosen & in_nest(tissue)] = 0
     return out
+
+
+def _away_um(at_um: Floats, places_um: Floats) -> Floats:
+    """Distance of points from the nearest of some places; infinite without any."""
+    if len(places_um) == 0 or len(at_um) == 0:
+        return np.full(len(at_um), np.inf)
+    return np.asarray(KDTree(places_um).query(at_um)[0])
 
 
 def nest_distance_um(at_um: Floats, nests: Mask, um: float) -> Floats:
@@ -211,9 +224,7 @@ def nest_distance_um(at_um: Floats, nests: Mask, um: float) -> Floats:
         Its pixel size, µm.
     """
     rim = np.argwhere(nests & ~ndimage.binary_erosion(nests))
-    if len(rim) == 0 or len(at_um) == 0:
-        return np.full(len(at_um), np.inf)
-    away_um, _ = KDTree((rim + 0.5) * um).query(at_um[:, ::-1])
+    away_um = _away_um(at_um[:, ::-1], (rim + 0.5) * um)
     # The nest's edge lies half a pixel beyond the centres of its outermost pixels.
     return np.maximum(away_um - um / 2, 0)
 
