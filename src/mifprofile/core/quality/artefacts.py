@@ -33,6 +33,10 @@ FOLD_SEED = 2.0
 FOLD_MAX_WIDTH_UM = 100.0
 FOLD_LENGTH = 3.0
 FOLD_GAP_UM = 8.0
+# Its axes differ at least by this factor, which clusters and vessels fall short of, and
+# its nuclei stand out this much: two layers have twice the light.
+FOLD_AXES = 4.0
+FOLD_NUCLEI = 1.3
 CLUMP_RIM_UM = 4.0
 # Percentile of the nuclear stain above which a spot lies on a nucleus.
 OFF_NUCLEI = 75.0
@@ -55,12 +59,18 @@ def clip_level(
     type_maximum : float or None
         Highest value of the pixel type; None for floats.
     """
-    if values.size == 0 or maximum <= float(np.median(values)):
+    if values.size == 0:
         return None
     if type_maximum is not None and maximum >= type_maximum:
         return maximum
+    if float(values.min()) >= maximum:
+        return None
     top = int(np.count_nonzero(values == maximum))
-    near = int(np.count_nonzero((values >= NEAR_TOP * maximum) & (values < maximum)))
+    low = NEAR_TOP * maximum
+    # Of few counts the next value lies further down.
+    if np.array_equal(values, np.rint(values)):
+        low = min(low, maximum - 1)
+    near = int(np.count_nonzero((values >= low) & (values < maximum)))
     return maximum if top > max(near, 10) else None
 
 
@@ -129,13 +139,13 @@ def find_folds(
     limit: float,
     min_area_um2: float,
 ) -> NDArray[np.bool_]:
-    """Long connected areas where every marker's background and the nuclei are high.
+    """Long connected areas where every channel's background and the nuclei are high.
 
     Parameters
     ----------
     nuclear : (h, w) float32 array
     excess : (h, w) float32 array
-        As from `background_excess`, the least of all markers.
+        As from `background_excess`, the least of all channels.
     tissue : (h, w) bool array
     um : float
     limit : float
@@ -153,21 +163,52 @@ def find_folds(
     usual = float(np.median(mean[tissue]))
     for i, window in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[window] == i
-        if np.count_nonzero(piece) * um**2 < min_area_um2 or not _is_band(piece, um):
+        if np.count_nonzero(piece) * um**2 < min_area_um2:
+            continue
+        if not _is_band(piece, um, _cut_sides(window, tissue.shape)):
             continue
         high = float(np.percentile(excess[window][piece], 90))
-        if high >= FOLD_SEED * limit and np.median(mean[window][piece]) >= usual:
+        nuclei = float(np.median(mean[window][piece]))
+        if high >= FOLD_SEED * limit and nuclei >= FOLD_NUCLEI * usual:
             out[window] |= piece & (excess[window] > FOLD_EDGE * high)
     return out
 
 
-def _is_band(piece: NDArray[np.bool_], um: float) -> bool:
-    """Whether a piece, its gaps filled, is narrow and much longer than broad."""
+def _cut_sides(
+    window: tuple[slice, slice], shape: tuple[int, ...]
+) -> tuple[tuple[bool, bool], ...]:
+    """Per axis, whether a window begins and ends at the image's border."""
+    pairs = zip(window, shape, strict=True)
+    return tuple((s.start == 0, s.stop == size) for s, size in pairs)
+
+
+def _is_band(
+    piece: NDArray[np.bool_], um: float, cut: tuple[tuple[bool, bool], ...]
+) -> bool:
+    """Whether a piece, its gaps filled, is narrow, straight and longer than broad.
+
+    What the image's border cuts is taken to go on beyond it as its mirror image: a
+    nest of which a rim is seen is no band.
+    """
     closed = close_mask(np.pad(piece, 1), FOLD_GAP_UM / um)
-    whole = ndimage.binary_fill_holes(closed)
-    radius = float(ndimage.distance_transform_edt(whole).max())
+    whole = ndimage.binary_fill_holes(closed)[1:-1, 1:-1]
+    if _axes_ratio(whole) < FOLD_AXES:
+        return False
+    pads = [
+        tuple(size if side else 0 for side in sides)
+        for size, sides in zip(whole.shape, cut, strict=True)
+    ]
+    mirrored = np.pad(np.pad(whole, pads, mode="symmetric"), 1)
+    radius = float(ndimage.distance_transform_edt(mirrored).max())
     long = np.count_nonzero(whole) >= FOLD_LENGTH * np.pi * radius**2
     return bool(long and 2 * radius * um <= FOLD_MAX_WIDTH_UM)
+
+
+def _axes_ratio(mask: NDArray[np.bool_]) -> float:
+    """Longer axis of a shape's ellipse of inertia over the shorter."""
+    spread = np.cov(np.argwhere(mask).T) + np.eye(2) / 12
+    short, long = np.linalg.eigvalsh(spread)
+    return float(np.sqrt(long / short))
 
 
 def clump_level(values: NDArray[np.float32], factor: float) -> float:

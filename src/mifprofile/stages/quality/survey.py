@@ -53,6 +53,7 @@ class _Survey:
     aggregate: Mask = field(init=False)
     squares: Plane = field(init=False)
     excess: Plane | None = None
+    nuclear_excess: Plane | None = None
     channels: list[_Channel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,7 @@ class _Survey:
         clean = tissue & ~core.grow(self.saturated(), HALO_UM / grid.um)
         if nuclear:
             self.squares = scan.squares
+            self.nuclear_excess = core.background_excess(plane, clean, grid.um)
         else:
             self._add_marker(plane, scan, clean)
         self.channels.append(
@@ -119,12 +121,13 @@ class _Survey:
             self.excess = excess if before is None else np.minimum(before, excess)
 
     def folds(self, tissue: Mask) -> Mask:
-        """Find folds once every marker has been seen."""
+        """Find folds once every channel has been seen."""
         if self.excess is None:
             return np.zeros(tissue.shape, bool)
+        nuclei = self.nuclear_excess
         return core.find_folds(
             self.nuclear,
-            self.excess,
+            self.excess if nuclei is None else np.minimum(self.excess, nuclei),
             tissue,
             um=self.grid.um,
             limit=self.options.fold_limit,
@@ -141,6 +144,7 @@ class _Survey:
             self.squares,
             middles[: shape[0], cells // 2 :: cells][:, : shape[1]],
             um=self.grid.um * cells,
+            step_um=self.grid.step_px * self.grid.slide.um,
             smooth_um=self.options.focus_smooth_um,
             limit=self.options.focus_limit,
             min_area_um2=self.options.focus_min_area_um2,
