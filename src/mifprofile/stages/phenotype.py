@@ -30,6 +30,7 @@ from mifprofile.io.tables import (
 )
 from mifprofile.model import nearest
 from mifprofile.stages.quality import read_exclusion_masks
+from mifprofile.stages.verdict import judge
 
 if TYPE_CHECKING:
     from mifprofile.core.gates import Gate
@@ -58,6 +59,7 @@ def phenotype(job: Job) -> dict[str, Any]:
         "cells": {str(k): int(v) for k, v in counts.items()},
         "evaluable": int(evaluable.sum()),
         "impossible": _impossible(job, calls[evaluable], levels[evaluable]),
+        **judge(job, gates, table[evaluable]),
     }
 
 

@@ -1,6 +1,16 @@
+import numpy as np
 import pytest
 
-from mifprofile.core.quality import CAUSES, Figure, figure_table, judge_sample
+from mifprofile.core.quality import (
+    CAUSES,
+    Figure,
+    NucleiFigures,
+    QualityVerdict,
+    figure_table,
+    judge_results,
+    judge_sample,
+    unseen_share,
+)
 from mifprofile.options import QualityOptions
 
 GOOD = (
@@ -17,7 +27,18 @@ def judge(*figures, tissue=2.0, **excluded):
     areas = {"tissue": tissue, **dict.fromkeys(CAUSES, 0.0)} | excluded
     areas["evaluable"] = tissue - sum(excluded.values())
     table = figure_table([*GOOD, *figures])
-    return judge_sample(areas, table, APART, QualityOptions())
+    return judge_sample(areas, table, APART, "DAPI", QualityOptions())
+
+
+def join(word="pass", *reasons, undecided=None, **nuclei):
+    figures = {"count": 900, "median_um2": 40.0, "unseen_share": 0.1} | nuclei
+    return judge_results(
+        QualityVerdict(word, reasons),
+        undecided or {},
+        NucleiFigures("DAPI", 0.377, **figures),
+        QualityOptions(),
+        decide="look, or give S1,{marker},THRESHOLD",
+    )
 
 
 def test_a_slide_within_all_limits_passes():
@@ -54,3 +75,76 @@ def test_much_excluded_tissue_is_reviewed_and_most_of_it_fails():
 
 def test_a_figure_that_is_missing_is_no_reason():
     assert judge(Figure("CK", "illumination", float("nan"), "%")).word == "pass"
+
+
+def test_a_nuclear_stain_that_clips_fails_and_a_marker_is_reviewed():
+    clipped = Figure("DAPI", "saturated_pixels", 8.0, "%")
+    assert judge(clipped).word == "fail"
+    assert judge(clipped).reasons == (
+        "DAPI clips in 8 % of the tissue, more than 5 %: its nuclei cannot be told",
+    )
+    assert judge(Figure("CK", "saturated_pixels", 8.0, "%")).word == "review"
+
+
+def test_saturated_tissue_fails_and_says_so():
+    (reason,) = judge(saturated=1.5).reasons
+    assert reason.endswith("mostly saturated")
+
+
+def test_what_is_known_of_a_good_sample_leaves_a_pass():
+    assert join() == QualityVerdict("pass")
+    assert join(unseen_share=np.nan).word == "pass"
+
+
+def test_an_undecided_marker_of_a_phenotype_comes_first_with_the_next_step():
+    undecided = {"CD8": ["CTL", "tumour"], "FOXP3": ["Treg", "CTL"]}
+    found = join("review", "12 % is excluded", undecided=undecided)
+    assert found.word == "review"
+    assert found.reasons == (
+        "CD8, FOXP3 are undecided, and CTL, tumour, Treg cannot be told without: "
+        "look, or give S1,CD8,THRESHOLD",
+        "12 % is excluded",
+    )
+
+
+def test_a_failed_slide_stays_failed_and_says_that_first():
+    found = join("fail", "no tissue was found", undecided={"CD8": ["CTL"]})
+    assert found.word == "fail"
+    assert found.reasons[0] == "no tissue was found"
+    assert len(found.reasons) == 2
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ({"median_um2": 9.0}, "a nucleus of 9 µm² (median) is small, below 15 µm²"),
+        ({"median_um2": 180.0}, "a nucleus of 180 µm² (median) is large, above 120"),
+        ({"unseen_share": 0.78}, "78 % of what DAPI stains lies in no nucleus"),
+    ],
+)
+def test_nuclei_that_can_be_none_ask_for_the_pixel_size(figures, text):
+    found = join(**figures)
+    assert found.word == "review"
+    (reason,) = found.reasons
+    assert reason.startswith(text)
+    assert reason.endswith("is the pixel size of 0.377 µm right")
+
+
+def test_tissue_without_a_nucleus_fails_and_asks_for_nothing_else():
+    found = join(
+        undecided={"CD8": ["CTL"]}, count=0, median_um2=np.nan, unseen_share=1.0
+    )
+    assert found.word == "fail"
+    assert len(found.reasons) == 1
+    assert "no nucleus was found" in found.reasons[0]
+    assert join("fail", "no tissue was found", count=0).reasons == (
+        "no tissue was found",
+    )
+
+
+def test_unseen_stain():
+    stain = np.float32([0, 0, 1, 0, 100, 100, 100, 100])
+    nuclei = np.array([0, 0, 0, 1, 1, 0, 0, 0], bool)
+    assert unseen_share(stain, nuclei) == 0.75
+    assert np.isnan(unseen_share(np.zeros(4, np.float32), np.zeros(4, bool)))
+    assert np.isnan(unseen_share(np.empty(0, np.float32), np.empty(0, bool)))

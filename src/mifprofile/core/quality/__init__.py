@@ -20,6 +20,7 @@ from mifprofile.core.quality.exclusions import (
 )
 from mifprofile.core.quality.focus import Focus, find_blur
 from mifprofile.core.quality.illumination import Illumination, find_illumination
+from mifprofile.core.quality.nuclei import NucleiFigures, unseen_share
 from mifprofile.core.quality.pixels import (
     LAGS,
     CellScan,
@@ -38,11 +39,17 @@ from mifprofile.core.quality.staining import (
 from mifprofile.core.quality.tissue import (
     area_mm2,
     close_mask,
+    flat_light,
     grow,
     local_texture,
     tissue_mask,
 )
-from mifprofile.core.quality.verdict import NO_TISSUE, QualityVerdict, judge_sample
+from mifprofile.core.quality.verdict import (
+    NO_TISSUE,
+    QualityVerdict,
+    judge_results,
+    judge_sample,
+)
 
 __all__ = [
     "CAUSES",
@@ -54,6 +61,7 @@ __all__ = [
     "Figure",
     "Focus",
     "Illumination",
+    "NucleiFigures",
     "QualityVerdict",
     "area_figures",
     "area_mm2",
@@ -72,8 +80,10 @@ __all__ = [
     "find_illumination",
     "find_saturation",
     "flag_cells",
+    "flat_light",
     "grow",
     "illumination_figures",
+    "judge_results",
     "judge_sample",
     "local_texture",
     "pair_figures",
@@ -82,4 +92,5 @@ __all__ = [
     "staining_figures",
     "structure",
     "tissue_mask",
+    "unseen_share",
 ]

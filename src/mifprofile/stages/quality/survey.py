@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core import quality as core
-from mifprofile.stages.quality.planes import coarse_plane
+from mifprofile.stages.quality.planes import coarse_plane, type_maximum
 from mifprofile.stages.quality.scan import Grid, Scan, scan_channel
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ class _Survey:
     def _clipped(self, scan: Scan, values: Plane) -> Plane:
         """Share of each map pixel that clips."""
         maximum = float(scan.maximum[self.grid.tissue].max(initial=-np.inf))
-        kind = self.grid.slide.levels[0].dtype
-        highest = float(np.iinfo(kind).max) if kind.kind in "iu" else None
+        highest = type_maximum(self.grid.slide.levels[0].dtype)
         level = core.clip_level(values, maximum, highest)
         if level is None:
             return np.zeros(self.grid.tissue.shape, np.float32)
