@@ -101,7 +101,7 @@ def _about_quality(content: ReportContent) -> Iterator[Finding]:
     verdict = content.fact("quality", "verdict") or {"reasons": ()}
     for reason in verdict["reasons"]:
         # Of missing tissue another finding tells.
-        if reason != NO_TISSUE:
+        if not reason.startswith(NO_TISSUE):
             level: Level = "fail" if verdict["word"] == "fail" else "warn"
             yield Finding(level, f"{reason[:1].upper()}{reason[1:]}.")
 

@@ -20,7 +20,7 @@ from mifprofile.stages.quality import read_evaluable
 from mifprofile.stages.quality.planes import read_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # So many windows show what the stain and the nuclei of a slide are like.
 WINDOWS = 16
 WINDOW_PX = 512
+MOST_ROWS = 3
 
 
 def judge(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
@@ -47,12 +48,13 @@ def judge(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
         The evaluable cells as measured.
     """
     nuclei = _nuclei(job, cells)
+    undecided = undecided_markers(gates, job.panel)
     verdict = judge_results(
         read_verdict(job.results, "quality") or QualityVerdict("pass"),
-        undecided_markers(gates, job.panel),
+        undecided,
         nuclei,
         job.options.quality,
-        decide=how_to_decide(job.results),
+        decide=how_to_decide(job.results, undecided),
     )
     figures = {"median_um2": nuclei.median_um2, "unseen_share": nuclei.unseen_share}
     known = {name: v if np.isfinite(v) else None for name, v in figures.items()}
@@ -72,12 +74,14 @@ def undecided_markers(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]
     return {marker: names for marker, names in asking.items() if names}
 
 
-def how_to_decide(results: Results) -> str:
-    """Say what a person does about an undecided marker."""
+def how_to_decide(results: Results, markers: Collection[str]) -> str:
+    """Say what a person does about undecided markers."""
+    rows = [f"`{results.sample_id},{m},THRESHOLD`" for m in markers][:MOST_ROWS]
+    more = " …" if len(markers) > MOST_ROWS else ""
     return (
-        f"look at them with `napari --plugin mifprofile {results.folder}`, or give "
-        f"--gates a table with the row `{results.sample_id},{{marker}},THRESHOLD` for "
-        "each"
+        f"set the gates in `napari --plugin mifprofile {results.folder}`, or give "
+        f"--gates gates.csv with {', '.join(rows)}{more} below "
+        "`sample,marker,threshold`"
     )
 
 

@@ -56,7 +56,10 @@ def judge_sample(
         The channel that marks nuclei.
     options : QualityOptions
     """
-    fails = (*_fails(areas, options), *_saturated(figures, nucleus, options))
+    fails = (
+        *_fails(areas, nucleus, options),
+        *_saturated(figures, nucleus, options),
+    )
     if fails:
         return QualityVerdict("fail", fails)
     doubts = (
@@ -87,11 +90,12 @@ def judge_results(
     nuclei : NucleiFigures
     options : QualityOptions
     decide : str
-        What to do about an undecided marker; ``{marker}`` stands for it.
+        What to do about the undecided markers.
     """
     fails = quality.reasons if quality.word == "fail" else ()
     if not nuclei.count and not fails:
-        fails = (f"{NO_NUCLEI}; {_ask(nuclei.um)}, and has {nuclei.channel} a signal",)
+        asked = f"{_ask(nuclei.um)}, and whether {nuclei.channel} has a signal"
+        fails = (f"{NO_NUCLEI}: {asked}",)
     doubts = (
         # Without a nucleus nothing could be decided.
         *(_undecided(undecided, decide) if nuclei.count else ()),
@@ -109,7 +113,7 @@ def _undecided(undecided: Mapping[str, Sequence[str]], decide: str) -> Iterator[
     verb = "is" if len(undecided) == 1 else "are"
     yield (
         f"{', '.join(undecided)} {verb} undecided, and {', '.join(phenotypes)} cannot "
-        f"be told without: {decide.format(marker=next(iter(undecided)))}"
+        f"be told without: {decide}"
     )
 
 
@@ -131,7 +135,7 @@ def _nuclei(nuclei: NucleiFigures, options: QualityOptions) -> Iterator[str]:
 
 
 def _ask(um: float) -> str:
-    return f"is the pixel size of {um:.4g} µm right"
+    return f"check the pixel size of {um:.4g} µm"
 
 
 def _saturated(
@@ -146,14 +150,17 @@ def _saturated(
             )
 
 
-def _fails(areas: Mapping[str, float], options: QualityOptions) -> Iterator[str]:
+def _fails(
+    areas: Mapping[str, float], nucleus: str, options: QualityOptions
+) -> Iterator[str]:
     tissue, evaluable = areas["tissue"], areas["evaluable"]
     if tissue == 0:
-        yield NO_TISSUE
+        yield f"{NO_TISSUE}: {nucleus} shows no nuclei anywhere"
     elif evaluable < options.min_evaluable_mm2:
+        rest = f"; the rest is mostly {_most(areas)}" if evaluable < tissue else ""
         yield (
             f"{evaluable:.3g} mm² of tissue can be evaluated, less than "
-            f"{options.min_evaluable_mm2:g} mm²"
+            f"{options.min_evaluable_mm2:g} mm²{rest}"
         )
     elif 1 - evaluable / tissue > options.fail_excluded_share:
         yield (
