@@ -110,8 +110,11 @@ class QualityOptions(StageOptions):
     max_nucleus_um2: Positive = Field(
         120.0, description="Review a sample whose median nucleus is larger."
     )
+    max_lymphocyte_um2: Positive = Field(
+        50.0, description="Review a sample whose lymphocytes' median nucleus is larger."
+    )
     max_unseen_share: Share = Field(
-        0.3,
+        0.33,
         description="Review a sample in which more of what the nuclear stain marks "
         "lies in no nucleus.",
     )

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.model import Marker, Panel
-from mifprofile.report.findings import find, judge
+from mifprofile.report.findings import find
 
 
 def _panel(*names):
@@ -32,12 +33,12 @@ def test_rates_are_judged_by_the_limits_of_their_markers(
     combination, percent, of, word
 ):
     panel = _panel("CD8", "FOXP3", "PanCK")
-    assert judge(combination, percent, of, panel).word == word
+    assert judge_rate(combination, percent, of, panel).word == word
 
 
 @pytest.mark.parametrize("keratin", ["CK", "PanCK", "pan-cytokeratin", "CK8", "KRT8"])
 def test_all_keratins_share_their_limits(keratin):
-    verdict = judge(f"FOXP3+/{keratin}+", 0.0, 100, _panel("FOXP3", keratin))
+    verdict = judge_rate(f"FOXP3+/{keratin}+", 0.0, 100, _panel("FOXP3", keratin))
     assert (verdict.warn, verdict.fail) == (2.0, 5.0)
 
 

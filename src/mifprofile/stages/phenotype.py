@@ -55,11 +55,12 @@ def phenotype(job: Job) -> dict[str, Any]:
     if job.gates is not None:
         job.results.keep_input(job.gates)
     counts = calls["phenotype"].value_counts(sort=False)
+    impossible = _impossible(job, calls[evaluable], levels[evaluable])
     return {
         "cells": {str(k): int(v) for k, v in counts.items()},
         "evaluable": int(evaluable.sum()),
-        "impossible": _impossible(job, calls[evaluable], levels[evaluable]),
-        **judge(job, gates, table[evaluable]),
+        "impossible": impossible,
+        **judge(job, gates, table[evaluable], calls[evaluable], impossible),
     }
 
 

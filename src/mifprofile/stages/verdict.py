@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.core.quality import (
     NucleiFigures,
     QualityVerdict,
     judge_results,
+    lymphocyte_nucleus,
     unseen_share,
 )
 from mifprofile.io.readers import open_slide
@@ -20,7 +22,7 @@ from mifprofile.stages.quality import read_evaluable
 from mifprofile.stages.quality.planes import read_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -36,7 +38,13 @@ WINDOW_PX = 512
 MOST_ROWS = 3
 
 
-def judge(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
+def judge(
+    job: Job,
+    gates: pd.DataFrame,
+    cells: pd.DataFrame,
+    calls: pd.DataFrame,
+    impossible: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
     """Facts for the record: figures of the nuclei, and the sample's verdict.
 
     Parameters
@@ -44,21 +52,40 @@ def judge(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
     job : Job
     gates : pandas.DataFrame
         The rows of ``gates.csv``.
-    cells : pandas.DataFrame
-        The evaluable cells as measured.
+    cells, calls : pandas.DataFrame
+        The evaluable cells as measured, and what they were called.
+    impossible : sequence of dict
+        The rows of `mifprofile.core.conflicts.impossible_combinations`.
     """
-    nuclei = _nuclei(job, cells)
+    nuclei = _nuclei(job, cells, calls)
     undecided = undecided_markers(gates, job.panel)
     verdict = judge_results(
         read_verdict(job.results, "quality") or QualityVerdict("pass"),
         undecided,
         nuclei,
+        tuple(too_frequent(impossible, job.panel)),
         job.options.quality,
         decide=how_to_decide(job.results, undecided),
     )
-    figures = {"median_um2": nuclei.median_um2, "unseen_share": nuclei.unseen_share}
+    figures = {
+        name: getattr(nuclei, name)
+        for name in ("median_um2", "lymphocyte_um2", "unseen_share")
+    }
     known = {name: v if np.isfinite(v) else None for name, v in figures.items()}
     return {"nuclei": known, "verdict": asdict(verdict)}
+
+
+def too_frequent(impossible: Sequence[dict[str, Any]], panel: Panel) -> Iterator[str]:
+    """Say which impossible combinations are above the limit at which they fail."""
+    for row in impossible:
+        name, percent = row["combination"], row["percent"]
+        rate = np.nan if percent is None else float(percent)
+        found = judge_rate(name, rate, int(row["of"]), panel)
+        if found.word == "fail":
+            yield (
+                f"{name} is impossible, but {rate:.3g} % of {row['of']} cells are, "
+                f"above {found.fail:g} %: look at both gates"
+            )
 
 
 def undecided_markers(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]:
@@ -105,7 +132,7 @@ def verdict_lines(verdict: QualityVerdict) -> tuple[str, ...]:
     return (f"verdict: {verdict.word}", *(f"  {reason}" for reason in verdict.reasons))
 
 
-def _nuclei(job: Job, cells: pd.DataFrame) -> NucleiFigures:
+def _nuclei(job: Job, cells: pd.DataFrame, calls: pd.DataFrame) -> NucleiFigures:
     slide = open_slide(job.results.slide)
     stain, inside = _stained_pixels(job)
     return NucleiFigures(
@@ -114,6 +141,7 @@ def _nuclei(job: Job, cells: pd.DataFrame) -> NucleiFigures:
         count=len(cells),
         median_um2=float(cells["nucleus_area_um2"].median()),
         unseen_share=unseen_share(stain, inside),
+        lymphocyte_um2=lymphocyte_nucleus(cells, calls),
     )
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from mifprofile.core.quality import (
@@ -9,6 +10,7 @@ from mifprofile.core.quality import (
     figure_table,
     judge_results,
     judge_sample,
+    lymphocyte_nucleus,
     unseen_share,
 )
 from mifprofile.options import QualityOptions
@@ -30,14 +32,15 @@ def judge(*figures, tissue=2.0, **excluded):
     return judge_sample(areas, table, APART, "DAPI", QualityOptions())
 
 
-def join(word="pass", *reasons, undecided=None, **nuclei):
+def join(word="pass", *reasons, undecided=None, conflicts=(), **nuclei):
     figures = {"count": 900, "median_um2": 40.0, "unseen_share": 0.1} | nuclei
     return judge_results(
         QualityVerdict(word, reasons),
         undecided or {},
         NucleiFigures("DAPI", 0.377, **figures),
+        conflicts,
         QualityOptions(),
-        decide="look at both",
+        decide="look",
     )
 
 
@@ -104,8 +107,7 @@ def test_an_undecided_marker_of_a_phenotype_comes_first_with_the_next_step():
     assert found.word == "review"
     first, second = found.reasons
     assert first == (
-        "CD8, FOXP3 are undecided, and CTL, tumour, Treg cannot be told without: look at "
-        "both"
+        "CD8, FOXP3 are undecided, and CTL, tumour, Treg cannot be told without: look"
     )
     assert second == "12 % is excluded"
 
@@ -122,6 +124,10 @@ def test_a_failed_slide_stays_failed_and_says_that_first():
     [
         ({"median_um2": 9.0}, "a nucleus of 9 µm² (median) is small, below 15 µm²"),
         ({"median_um2": 180.0}, "a nucleus of 180 µm² (median) is large, above 120"),
+        (
+            {"lymphocyte_um2": 62.0},
+            "a lymphocyte's nucleus of 62 µm² (median) is large",
+        ),
         ({"unseen_share": 0.78}, "78 % of what DAPI stains lies in no nucleus"),
     ],
 )
@@ -151,3 +157,20 @@ def test_unseen_stain():
     assert unseen_share(stain, nuclei) == 0.75
     assert np.isnan(unseen_share(np.zeros(4, np.float32), np.zeros(4, bool)))
     assert np.isnan(unseen_share(np.empty(0, np.float32), np.empty(0, bool)))
+
+
+def test_combinations_that_are_too_frequent_ask_for_a_review():
+    found = join(conflicts=("CD8+/CK+ is impossible",))
+    assert found == QualityVerdict("review", ("CD8+/CK+ is impossible",))
+
+
+def test_lymphocytes_are_known_by_their_markers():
+    cells = pd.DataFrame({"nucleus_area_um2": [30.0] * 25 + [90.0] * 75})
+    calls = pd.DataFrame(
+        {"CD8_positive": [True] * 25 + [False] * 75, "CK_positive": [False, True] * 50}
+    )
+    assert lymphocyte_nucleus(cells, calls) == 30
+    assert np.isnan(lymphocyte_nucleus(cells, calls[["CK_positive"]]))
+    assert np.isnan(lymphocyte_nucleus(cells[:10], calls[:10]))
+    unknown = calls.assign(CD8_positive=pd.array([None] * 100, "boolean"))
+    assert np.isnan(lymphocyte_nucleus(cells, unknown))

@@ -20,7 +20,11 @@ from mifprofile.core.quality.exclusions import (
 )
 from mifprofile.core.quality.focus import Focus, find_blur
 from mifprofile.core.quality.illumination import Illumination, find_illumination
-from mifprofile.core.quality.nuclei import NucleiFigures, unseen_share
+from mifprofile.core.quality.nuclei import (
+    NucleiFigures,
+    lymphocyte_nucleus,
+    unseen_share,
+)
 from mifprofile.core.quality.pixels import (
     LAGS,
     CellScan,
@@ -86,6 +90,7 @@ __all__ = [
     "judge_results",
     "judge_sample",
     "local_texture",
+    "lymphocyte_nucleus",
     "pair_figures",
     "scan_cells",
     "sharpness_figure",

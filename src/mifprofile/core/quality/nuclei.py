@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage.filters import threshold_otsu
 
+from mifprofile.core.targets import names_of
+
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+
+# CD4 is on macrophages too.
+LYMPHOCYTES = frozenset({"CD3", "CD8", "CD20", "FOXP3"})
+MIN_LYMPHOCYTES = 20
+POSITIVE = "_positive"
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,9 @@ class NucleiFigures:
         Their median area; NaN without any.
     unseen_share : float
         Share of the stained pixels that lies in no nucleus; NaN if nothing is stained.
+    lymphocyte_um2 : float
+        Median area of the nuclei of lymphocytes, which differ little between people and
+        tissues; NaN if there are too few.
     """
 
     channel: str
@@ -35,6 +46,29 @@ class NucleiFigures:
     count: int
     median_um2: float
     unseen_share: float
+    lymphocyte_um2: float = np.nan
+
+
+def lymphocyte_nucleus(cells: pd.DataFrame, calls: pd.DataFrame) -> float:
+    """Median area of the nuclei of cells that are positive for a lymphocyte's marker.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        With ``nucleus_area_um2``.
+    calls : pandas.DataFrame
+        With ``<marker>_positive``, empty where there is no gate.
+    """
+    known = [
+        calls[column].fillna(False).astype(bool)
+        for column in calls
+        if column.endswith(POSITIVE)
+        and names_of([column.removesuffix(POSITIVE)]) & LYMPHOCYTES
+    ]
+    mine = np.any(known, axis=0) if known else np.zeros(len(cells), bool)
+    if mine.sum() < MIN_LYMPHOCYTES:
+        return np.nan
+    return float(cells.loc[mine, "nucleus_area_um2"].median())
 
 
 def unseen_share(stain: NDArray[np.float32], nuclei: NDArray[np.bool_]) -> float:

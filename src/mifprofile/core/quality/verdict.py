@@ -75,11 +75,12 @@ def judge_results(
     quality: QualityVerdict,
     undecided: Mapping[str, Sequence[str]],
     nuclei: NucleiFigures,
+    conflicts: Sequence[str],
     options: QualityOptions,
     *,
     decide: str,
 ) -> QualityVerdict:
-    """Join a slide's verdict with what its nuclei and gates tell.
+    """Join a slide's verdict with what its nuclei, gates and calls tell.
 
     Parameters
     ----------
@@ -88,6 +89,8 @@ def judge_results(
     undecided : mapping of str to sequence of str
         Marker without a decided gate → phenotypes whose rules ask for it.
     nuclei : NucleiFigures
+    conflicts : sequence of str
+        Impossible combinations that are too frequent, as they are said.
     options : QualityOptions
     decide : str
         What to do about the undecided markers.
@@ -100,6 +103,7 @@ def judge_results(
         # Without a nucleus nothing could be decided.
         *(_undecided(undecided, decide) if nuclei.count else ()),
         *_nuclei(nuclei, options),
+        *conflicts,
         *(() if quality.word == "fail" else quality.reasons),
     )
     word: Word = "fail" if fails else "review" if doubts else "pass"
@@ -126,6 +130,11 @@ def _nuclei(nuclei: NucleiFigures, options: QualityOptions) -> Iterator[str]:
     if not low <= area <= high:
         side = f"small, below {low:g}" if area < low else f"large, above {high:g}"
         yield f"a nucleus of {area:.3g} µm² (median) is {side} µm²; {_ask(nuclei.um)}"
+    if nuclei.lymphocyte_um2 > options.max_lymphocyte_um2:
+        yield (
+            f"a lymphocyte's nucleus of {nuclei.lymphocyte_um2:.3g} µm² (median) is "
+            f"large, above {options.max_lymphocyte_um2:g} µm²; {_ask(nuclei.um)}"
+        )
     share, limit = 100 * nuclei.unseen_share, 100 * options.max_unseen_share
     if share > limit:
         yield (
