@@ -134,6 +134,7 @@ def find_folds(
     nuclear: NDArray[np.float32],
     excess: NDArray[np.float32],
     tissue: NDArray[np.bool_],
+    nuclear_excess: NDArray[np.float32] | None = None,
     *,
     um: float,
     limit: float,
@@ -145,32 +146,60 @@ def find_folds(
     ----------
     nuclear : (h, w) float32 array
     excess : (h, w) float32 array
-        As from `background_excess`, the least of all channels.
+        As from `background_excess`, the least of all markers.
     tissue : (h, w) bool array
+    nuclear_excess : (h, w) float32 array or None
+        The same of the nuclear stain; None if its background does not vary.
     um : float
     limit : float
         Excess from which on an area is looked at; its 90th percentile must reach
         twice as much.
     min_area_um2 : float
     """
-    pieces, count = ndimage.label(tissue & (excess > limit), np.ones((3, 3)))
-    out = np.zeros(tissue.shape, bool)
-    if not count:
-        return out
-    weight = ndimage.gaussian_filter(tissue.astype(np.float32), NUCLEAR_SIGMA_UM / um)
-    mean = ndimage.gaussian_filter(nuclear * tissue, NUCLEAR_SIGMA_UM / um)
+    stain = _relative(nuclear, tissue, NUCLEAR_SIGMA_UM / um)
+    out = _bands(excess, stain, tissue, nuclear_excess, um, limit, min_area_um2)
+    if nuclear_excess is not None:
+        # Without what only markers stain, a fold parts from the nests that it crosses.
+        least = np.minimum(excess, nuclear_excess)
+        out |= _bands(least, stain, tissue, None, um, limit, min_area_um2)
+    return out
+
+
+def _relative(
+    nuclear: NDArray[np.float32], tissue: NDArray[np.bool_], sigma_px: float
+) -> NDArray[np.float32]:
+    """Nuclear stain of the tissue around each pixel, of its median."""
+    weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma_px)
+    mean = ndimage.gaussian_filter(nuclear * tissue, sigma_px)
     mean /= np.maximum(weight, 1e-3)
-    usual = float(np.median(mean[tissue]))
+    return mean / max(float(np.median(mean[tissue])) if tissue.any() else 0.0, 1e-12)
+
+
+def _bands(
+    excess: NDArray[np.float32],
+    stain: NDArray[np.float32],
+    tissue: NDArray[np.bool_],
+    nuclear_excess: NDArray[np.float32] | None,
+    um: float,
+    limit: float,
+    min_area_um2: float,
+) -> NDArray[np.bool_]:
+    """Bands of high excess, each with the nuclei of two layers."""
+    out = np.zeros(tissue.shape, bool)
+    pieces, _ = ndimage.label(tissue & (excess > limit), np.ones((3, 3)))
     for i, window in enumerate(ndimage.find_objects(pieces), start=1):
-        piece = pieces[window] == i
+        piece, here = pieces[window] == i, excess[window]
         if np.count_nonzero(piece) * um**2 < min_area_um2:
             continue
-        if not _is_band(piece, um, _cut_sides(window, tissue.shape)):
+        high = float(np.percentile(here[piece], 90))
+        if high < FOLD_SEED * limit or np.median(stain[window][piece]) < FOLD_NUCLEI:
             continue
-        high = float(np.percentile(excess[window][piece], 90))
-        nuclei = float(np.median(mean[window][piece]))
-        if high >= FOLD_SEED * limit and nuclei >= FOLD_NUCLEI * usual:
-            out[window] |= piece & (excess[window] > FOLD_EDGE * high)
+        if nuclear_excess is not None and (
+            np.median(nuclear_excess[window][piece]) <= limit
+        ):
+            continue
+        if _is_band(piece, um, _cut_sides(window, tissue.shape)):
+            out[window] |= piece & (here > FOLD_EDGE * high)
     return out
 
 

@@ -123,11 +123,11 @@ class _Survey:
         """Find folds once every channel has been seen."""
         if self.excess is None:
             return np.zeros(tissue.shape, bool)
-        nuclei = self.nuclear_excess
         return core.find_folds(
             self.nuclear,
-            self.excess if nuclei is None else np.minimum(self.excess, nuclei),
+            self.excess,
             tissue,
+            self.nuclear_excess,
             um=self.grid.um,
             limit=self.options.fold_limit,
             min_area_um2=self.options.fold_min_area_um2,
