@@ -165,6 +165,7 @@ def landscape(**given: Any) -> None:
     """Of a slide, or of cells that another program found."""
     from mifprofile.stages import run_stage
     from mifprofile.stages.cell_table import landscape_of_table
+    from mifprofile.stages.verdict import show_verdict
 
     job, table = _job(**given), given["from_table"]
     if table is None:
@@ -173,6 +174,7 @@ def landscape(**given: Any) -> None:
         raise click.UsageError("--regions is for slides; --from-table takes --areas")
     else:
         landscape_of_table(job, table, given["areas"])
+        show_verdict(job.results, "landscape")
         click.echo(f"report: {job.results.report}")
 
 

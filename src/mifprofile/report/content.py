@@ -131,7 +131,8 @@ class ReportContent:
     @property
     def verdict(self) -> dict[str, Any] | None:
         """What is said of the sample, by the last stage that has said it."""
-        found = (self.fact(stage, "verdict") for stage in ("phenotype", "quality"))
+        stages = ("landscape", "phenotype", "quality")
+        found = (self.fact(stage, "verdict") for stage in stages)
         return next(filter(None, found), None)
 
     def fact(self, stage: str, name: str) -> Any:

@@ -22,6 +22,8 @@ Level = Literal["fail", "warn", "note"]
 
 # Blurred and noisy synthetic slides stay below 2 %.
 MAX_UNCERTAIN_PERCENT = 5.0
+# Of a field within the tissue, tissue lies on more of the border.
+MAX_BORDER = 0.5
 # Share of cells that have a straight edge along a line by chance.
 MIN_STRAIGHT = 0.005
 
@@ -43,6 +45,7 @@ def find(content: ReportContent) -> tuple[Finding, ...]:
         *_about_gates(content),
         *_about_combinations(content),
         *_about_antibodies(content),
+        *_about_borders(content),
         *_about_pixels(content),
         *_about_seams(content),
         *_about_sources(content),
@@ -60,6 +63,16 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
     elif content.value("area", "tumour").get("value", 0.0) == 0:
         text = "No tumour nest was found: tumour and stroma have no densities."
         yield Finding("warn", text)
+
+
+def _about_borders(content: ReportContent) -> Iterator[Finding]:
+    share = content.fact("quality", "border_share")
+    if share is not None and share > MAX_BORDER:
+        text = (
+            f"The tissue goes on beyond {number(100 * share)} % of the image's border: "
+            "areas and numbers are those of the field, not of the whole tissue."
+        )
+        yield Finding("note", text)
 
 
 def _about_quality(content: ReportContent) -> Iterator[Finding]:

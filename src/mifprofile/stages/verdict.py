@@ -75,6 +75,18 @@ def judge(
     return {"nuclei": known, "verdict": asdict(verdict)}
 
 
+def judge_table(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
+    """Verdict on cells of a table: of its gates alone, as there is no slide."""
+    undecided = undecided_markers(gates, job.panel)
+    nuclei = NucleiFigures(job.panel.nucleus, np.nan, len(cells), np.nan, np.nan)
+    decide = f"give --gates gates.csv with {_rows(job.results, undecided)}"
+    quality = QualityVerdict("pass")
+    found = judge_results(
+        quality, undecided, nuclei, (), job.options.quality, decide=decide
+    )
+    return asdict(found)
+
+
 def too_frequent(impossible: Sequence[dict[str, Any]], panel: Panel) -> Iterator[str]:
     """Say which impossible combinations are above the limit at which they fail."""
     for row in impossible:
@@ -102,14 +114,18 @@ def undecided_markers(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]
 
 
 def how_to_decide(results: Results, markers: Collection[str]) -> str:
-    """Say what a person does about undecided markers."""
-    rows = [f"`{results.sample_id},{m},THRESHOLD`" for m in markers][:MOST_ROWS]
-    more = " …" if len(markers) > MOST_ROWS else ""
+    """Say what a person does about undecided markers of a slide."""
     return (
         f"set the gates in `napari --plugin mifprofile {results.folder}`, or give "
-        f"--gates gates.csv with {', '.join(rows)}{more} below "
-        "`sample,marker,threshold`"
+        f"--gates gates.csv with {_rows(results, markers)}"
     )
+
+
+def _rows(results: Results, markers: Collection[str]) -> str:
+    """Rows of a gate table that decide markers."""
+    rows = [f"`{results.sample_id},{marker},THRESHOLD`" for marker in markers]
+    more = " …" if len(rows) > MOST_ROWS else ""
+    return f"{', '.join(rows[:MOST_ROWS])}{more} below `sample,marker,threshold`"
 
 
 def read_verdict(results: Results, stage: Stage) -> QualityVerdict | None:

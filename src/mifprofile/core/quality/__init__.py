@@ -42,6 +42,7 @@ from mifprofile.core.quality.staining import (
 )
 from mifprofile.core.quality.tissue import (
     area_mm2,
+    border_share,
     close_mask,
     flat_light,
     grow,
@@ -71,6 +72,7 @@ __all__ = [
     "area_mm2",
     "areas_by_cause",
     "background_excess",
+    "border_share",
     "clip_level",
     "close_mask",
     "clump_level",

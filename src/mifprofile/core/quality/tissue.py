@@ -95,6 +95,13 @@ def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
     return float(np.count_nonzero(mask)) * um**2 / 1e6
 
 
+def border_share(mask: NDArray[np.bool_]) -> float:
+    """Share of an image's border on which a mask lies."""
+    inner = np.zeros(mask.shape, bool)
+    inner[1:-1, 1:-1] = True
+    return float(mask[~inner].mean())
+
+
 def _textured(texture: NDArray[np.float64], floor: float) -> NDArray[np.bool_]:
     logs = np.log(np.maximum(texture, floor))
     threshold = float(threshold_otsu(logs)) if np.ptp(logs) > 0 else -np.inf

@@ -127,7 +127,7 @@ def _nuclei(nuclei: NucleiFigures, options: QualityOptions) -> Iterator[str]:
         return
     area = nuclei.median_um2
     low, high = options.min_nucleus_um2, options.max_nucleus_um2
-    if not low <= area <= high:
+    if area < low or area > high:
         side = f"small, below {low:g}" if area < low else f"large, above {high:g}"
         yield f"a nucleus of {area:.3g} µm² (median) is {side} µm²; {_ask(nuclei.um)}"
     if nuclei.lymphocyte_um2 > options.max_lymphocyte_um2:

@@ -57,6 +57,7 @@ def quality(job: Job) -> dict[str, Any]:
     write_table(table, job.results.quality_figures)
     return {
         "tissue_mm2": areas[TISSUE],
+        "border_share": core.border_share(tissue),
         "mask_um": um,
         "tissue_sha256": _digest(tissue, um),
         "areas_mm2": areas,
