@@ -70,3 +70,12 @@ def test_a_stained_band_without_more_nuclei_is_none():
     high = band(500, 40)
     assert found(high)[1] > 0
     assert found(high, nuclei=np.zeros(SHAPE, bool))[1] == 0
+
+
+def test_a_fold_goes_on_beyond_a_gap_in_line_with_it():
+    long, rest = band(400, 40, 0.0, at=(100, 90)), band(140, 40, 0.0, at=(100, 175))
+    assert found(long | rest)[0] > 0.7
+    assert found(rest)[1] == 0
+    beside = band(140, 40, 0.0, at=(150, 90))
+    share = found(long | beside)[0]
+    assert share == pytest.approx(long.sum() / (long | beside).sum(), abs=0.1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -37,6 +37,8 @@ FOLD_GAP_UM = 8.0
 # its nuclei stand out this much: two layers have twice the light.
 FOLD_AXES = 4.0
 FOLD_NUCLEI = 1.3
+# What goes on beyond a gap makes a band longer, and hardly broader.
+IN_LINE = 1.3
 CLUMP_RIM_UM = 4.0
 # Percentile of the nuclear stain above which a spot lies on a nucleus.
 OFF_NUCLEI = 75.0
@@ -185,22 +187,54 @@ def _bands(
     min_area_um2: float,
 ) -> NDArray[np.bool_]:
     """Bands of high excess, each with the nuclei of two layers."""
-    out = np.zeros(tissue.shape, bool)
     pieces, _ = ndimage.label(tissue & (excess > limit), np.ones((3, 3)))
+    bands, others = [], []
     for i, window in enumerate(ndimage.find_objects(pieces), start=1):
         piece, here = pieces[window] == i, excess[window]
-        if np.count_nonzero(piece) * um**2 < min_area_um2:
-            continue
         high = float(np.percentile(here[piece], 90))
-        if high < FOLD_SEED * limit or np.median(stain[window][piece]) < FOLD_NUCLEI:
-            continue
-        if nuclear_excess is not None and (
-            np.median(nuclear_excess[window][piece]) <= limit
-        ):
-            continue
-        if _is_band(piece, um, _cut_sides(window, tissue.shape)):
-            out[window] |= piece & (here > FOLD_EDGE * high)
+        lies_double = (
+            np.count_nonzero(piece) * um**2 >= min_area_um2
+            and high >= FOLD_SEED * limit
+            and np.median(stain[window][piece]) >= FOLD_NUCLEI
+            and (
+                nuclear_excess is None
+                or np.median(nuclear_excess[window][piece]) > limit
+            )
+        )
+        if lies_double:
+            found = _Piece(window, piece, piece & (here > FOLD_EDGE * high))
+            is_band = _is_band(piece, um, _cut_sides(window, tissue.shape))
+            (bands if is_band else others).append(found)
+    out = np.zeros(tissue.shape, bool)
+    for found in (*bands, *(o for o in others if _goes_on(o, bands, um))):
+        out[found.window] |= found.inside
     return out
+
+
+class _Piece(NamedTuple):
+    """A connected area: its window, itself there, and its part inside its border."""
+
+    window: tuple[slice, slice]
+    mask: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """Row and column of its pixels in the image."""
+        return np.argwhere(self.mask) + [s.start for s in self.window]
+
+
+def _goes_on(piece: _Piece, bands: list[_Piece], um: float) -> bool:
+    """Whether a piece is what is left of a band beyond a gap, in line with it."""
+    radius = float(ndimage.distance_transform_edt(np.pad(piece.mask, 1)).max())
+    if 2 * radius * um > FOLD_MAX_WIDTH_UM:
+        return False
+    for band in bands:
+        short, long = _axes(band.places)
+        wide, far = _axes(np.concatenate([band.places, piece.places]))
+        if wide <= IN_LINE * short and far / wide > long / short:
+            return True
+    return False
 
 
 def _cut_sides(
@@ -221,7 +255,8 @@ def _is_band(
     """
     closed = close_mask(np.pad(piece, 1), FOLD_GAP_UM / um)
     whole = ndimage.binary_fill_holes(closed)[1:-1, 1:-1]
-    if _axes_ratio(whole) < FOLD_AXES:
+    short, long_axis = _axes(np.argwhere(whole))
+    if long_axis < FOLD_AXES * short:
         return False
     pads = [
         tuple(size if side else 0 for side in sides)
@@ -233,11 +268,11 @@ def _is_band(
     return bool(long and 2 * radius * um <= FOLD_MAX_WIDTH_UM)
 
 
-def _axes_ratio(mask: NDArray[np.bool_]) -> float:
-    """Longer axis of a shape's ellipse of inertia over the shorter."""
-    spread = np.cov(np.argwhere(mask).T) + np.eye(2) / 12
-    short, long = np.linalg.eigvalsh(spread)
-    return float(np.sqrt(long / short))
+def _axes(places: NDArray[np.intp]) -> tuple[float, float]:
+    """Axes of the ellipse of inertia of some pixels, the shorter first."""
+    spread = np.cov(places.T, bias=True) + np.eye(2) / 12
+    short, long = np.sqrt(np.linalg.eigvalsh(spread))
+    return float(short), float(long)
 
 
 def clump_level(values: NDArray[np.float32], factor: float) -> float:
