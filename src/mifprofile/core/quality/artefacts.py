@@ -188,7 +188,8 @@ def _bands(
 ) -> NDArray[np.bool_]:
     """Bands of high excess, each with the nuclei of two layers."""
     pieces, _ = ndimage.label(tissue & (excess > limit), np.ones((3, 3)))
-    bands, others = [], []
+    bands: list[_Piece] = []
+    others: list[_Piece] = []
     for i, window in enumerate(ndimage.find_objects(pieces), start=1):
         piece, here = pieces[window] == i, excess[window]
         high = float(np.percentile(here[piece], 90))
