@@ -70,7 +70,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 def _job_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add what every stage takes."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone."),
         click.option("--force", is_flag=True, help="Do it again, even if up to date."),
         click.option("--config", type=FILE, help="YAML with a section per stage."),
         click.option("-o", "--out", type=FILE, required=True, help="Result folder."),
@@ -134,12 +134,19 @@ STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
     "phenotype": (CONTROL, GATES),
 }
 
+# Stages that say whether a sample can be used.
+VERDICTS = frozenset({"quality", "phenotype"})
+
 
 def _add_stage(stage: Stage) -> None:
     def command(**given: Any) -> None:
         from mifprofile.stages import run_stage
+        from mifprofile.stages.verdict import show_verdict
 
-        run_stage(_job(**given), stage, force=given["force"])
+        job = _job(**given)
+        run_stage(job, stage, force=given["force"])
+        if stage in VERDICTS:
+            show_verdict(job.results, stage)
 
     command.__doc__ = STAGE_HELP[stage]
     for option in STAGE_OPTIONS.get(stage, ()):
@@ -158,6 +165,7 @@ def landscape(**given: Any) -> None:
     """Of a slide, or of cells that another program found."""
     from mifprofile.stages import run_stage
     from mifprofile.stages.cell_table import landscape_of_table
+    from mifprofile.stages.verdict import show_verdict
 
     job, table = _job(**given), given["from_table"]
     if table is None:
@@ -166,6 +174,7 @@ def landscape(**given: Any) -> None:
         raise click.UsageError("--regions is for slides; --from-table takes --areas")
     else:
         landscape_of_table(job, table, given["areas"])
+        show_verdict(job.results, "landscape")
         click.echo(f"report: {job.results.report}")
 
 
@@ -187,9 +196,11 @@ def landscape(**given: Any) -> None:
 def run(**given: Any) -> None:
     """All stages on one slide; what is up to date is kept."""
     from mifprofile.stages import run_all
+    from mifprofile.stages.verdict import show_verdict
 
     job = _job(**given)
     run_all(job, force=given["force"])
+    show_verdict(job.results, "phenotype")
     click.echo(f"report: {job.results.report}")
 
 

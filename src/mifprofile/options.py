@@ -83,6 +83,9 @@ class QualityOptions(StageOptions):
     fail_excluded_share: Share = Field(
         0.5, description="With more of its tissue excluded a sample fails."
     )
+    fail_saturated_share: Share = Field(
+        0.05, description="With more of the nuclear stain's pixels clipped it fails."
+    )
     review_excluded_share: Share = Field(
         0.1, description="With more of its tissue excluded a sample is to be reviewed."
     )
@@ -100,6 +103,20 @@ class QualityOptions(StageOptions):
     )
     max_leak: NonNegative = Field(
         0.1, description="Review pairs of which one channel shows more in the other."
+    )
+    min_nucleus_um2: NonNegative = Field(
+        15.0, description="Review a sample whose median nucleus is smaller."
+    )
+    max_nucleus_um2: Positive = Field(
+        120.0, description="Review a sample whose median nucleus is larger."
+    )
+    max_lymphocyte_um2: Positive = Field(
+        50.0, description="Review a sample whose lymphocytes' median nucleus is larger."
+    )
+    max_unseen_share: Share = Field(
+        0.33,
+        description="Review a sample in which more of what the nuclear stain marks "
+        "lies in no nucleus.",
     )
 
 

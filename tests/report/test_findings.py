@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.model import Marker, Panel
-from mifprofile.report.findings import find, judge
+from mifprofile.report.findings import find
 
 
 def _panel(*names):
@@ -32,12 +33,12 @@ def test_rates_are_judged_by_the_limits_of_their_markers(
     combination, percent, of, word
 ):
     panel = _panel("CD8", "FOXP3", "PanCK")
-    assert judge(combination, percent, of, panel).word == word
+    assert judge_rate(combination, percent, of, panel).word == word
 
 
 @pytest.mark.parametrize("keratin", ["CK", "PanCK", "pan-cytokeratin", "CK8", "KRT8"])
 def test_all_keratins_share_their_limits(keratin):
-    verdict = judge(f"FOXP3+/{keratin}+", 0.0, 100, _panel("FOXP3", keratin))
+    verdict = judge_rate(f"FOXP3+/{keratin}+", 0.0, 100, _panel("FOXP3", keratin))
     assert (verdict.warn, verdict.fail) == (2.0, 5.0)
 
 
@@ -121,3 +122,25 @@ def test_no_cell_and_no_evaluable_cell_are_told_apart(content, counts, says):
     records = {"phenotype": {"facts": {"cells": counts}}}
     empty = replace(content, levels=content.levels.iloc[:0], records=records)
     assert says in [finding.text for finding in find(empty)]
+
+
+def test_a_field_within_the_tissue_is_said_to_be_one(content):
+    def texts(share):
+        records = {"quality": {"facts": {"border_share": share}}}
+        return [f.text for f in find(replace(content, records=records))]
+
+    assert any("beyond 80 % of the image" in text for text in texts(0.8))
+    assert not any("beyond" in text for text in texts(0.1))
+
+
+def test_the_verdict_of_the_last_stage_counts(content):
+    def record(word, *reasons):
+        return {"facts": {"verdict": {"word": word, "reasons": reasons}}}
+
+    records = {
+        "quality": record("pass"),
+        "phenotype": record("review", "CD8 is undecided, and CTL cannot be told"),
+    }
+    found = find(replace(content, records=records))
+    warned = [finding.text for finding in found if finding.level == "warn"]
+    assert warned[0] == "CD8 is undecided, and CTL cannot be told."

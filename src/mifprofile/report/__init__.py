@@ -8,6 +8,7 @@ from mifprofile.report.gallery import Gallery, Stamp, choose_examples
 from mifprofile.report.page import render
 from mifprofile.report.quality import QualityContent
 from mifprofile.report.tiles import Spot, choose_tiles
+from mifprofile.report.undecided import best_split
 
 __all__ = [
     "Finding",
@@ -19,6 +20,7 @@ __all__ = [
     "Spot",
     "Stamp",
     "Tile",
+    "best_split",
     "choose_examples",
     "choose_tiles",
     "find",

@@ -128,6 +128,13 @@ class ReportContent:
         pairs = zip(self.gates["marker"], self.gates["threshold"], strict=True)
         return {str(marker): float(threshold) for marker, threshold in pairs}
 
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """What is said of the sample, by the last stage that has said it."""
+        stages = ("landscape", "phenotype", "quality")
+        found = (self.fact(stage, "verdict") for stage in stages)
+        return next(filter(None, found), None)
+
     def fact(self, stage: str, name: str) -> Any:
         """Something that a stage has noted, or None."""
         return self.records.get(stage, {}).get("facts", {}).get(name)

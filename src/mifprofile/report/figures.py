@@ -245,12 +245,21 @@ def scale_bar(width_um: float) -> tuple[float, float]:
     return bar, 100 * bar / width_um
 
 
-def histogram(levels: NDArray[np.float64], threshold: float) -> str:
-    """Histogram of a marker's level with its gate, as an SVG data address."""
+def histogram(
+    levels: NDArray[np.float64], threshold: float, split: float = np.nan
+) -> str:
+    """Histogram of a marker's level, as an SVG data address.
+
+    The gate is a line; a split that is no gate is dashed.
+    """
     # Text as paths looks the same everywhere; the salt makes the file reproducible.
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "mifprofile"}):
         figure = Figure(figsize=(4.0, 2.1), layout="constrained")
-        draw_histogram(figure.add_subplot(), levels, threshold)
+        axes = figure.add_subplot()
+        draw_histogram(axes, levels, threshold)
+        if np.isfinite(split):
+            place = to_scale(np.array(split), _unit(levels, threshold))
+            axes.axvline(float(place), color="#222222", linewidth=1.1, linestyle="--")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return _address(buffer.getvalue(), "svg+xml")
@@ -258,9 +267,8 @@ def histogram(levels: NDArray[np.float64], threshold: float) -> str:
 
 def draw_histogram(axes: Axes, levels: NDArray[np.float64], threshold: float) -> None:
     """Draw cells per level, those above the gate in colour, and the gate."""
-    known = levels[np.isfinite(levels)]
-    unit = unit_of(known if (known > 0).any() else np.array([threshold]))
-    scaled = to_scale(known, unit)
+    unit = _unit(levels, threshold)
+    scaled = to_scale(levels[np.isfinite(levels)], unit)
     gate = (
         float(to_scale(np.array(threshold), unit)) if np.isfinite(threshold) else None
     )
@@ -273,6 +281,12 @@ def draw_histogram(axes: Axes, levels: NDArray[np.float64], threshold: float) ->
         axes.axvline(gate, color="#222222", linewidth=1.1)
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * max(int(counts.max()), 1)))
     _style(axes, unit)
+
+
+def _unit(levels: NDArray[np.float64], threshold: float) -> float:
+    """Unit of a marker's scale: that of its cells, or of the gate without any."""
+    known = levels[np.isfinite(levels)]
+    return unit_of(known if (known > 0).any() else np.array([threshold]))
 
 
 def _edges(scaled: NDArray[np.float64], gate: float | None) -> NDArray[np.float64]:

@@ -8,35 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mifprofile.core.capability import traps
+from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.core.quality import NO_TISSUE
-from mifprofile.core.targets import names_of
-from mifprofile.model import PLAUSIBLE_UM, UNCERTAIN, Rule
+from mifprofile.model import PLAUSIBLE_UM, UNCERTAIN
 from mifprofile.report.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from mifprofile.model import Panel
     from mifprofile.report.content import ReportContent
 
 Level = Literal["fail", "warn", "note"]
 
-# Rates of impossible combinations, in % of the rarer marker, that warn and that fail.
-LIMITS: dict[frozenset[str], tuple[float, float]] = {
-    frozenset({"CD8", "PanCK"}): (3.0, 10.0),
-    frozenset({"FOXP3", "PanCK"}): (2.0, 5.0),
-    frozenset({"CD3", "CD68"}): (3.0, 10.0),
-    frozenset({"CD3", "CD20"}): (2.0, 5.0),
-    frozenset({"CD20", "CD68"}): (2.0, 5.0),
-    frozenset({"CD8", "FOXP3"}): (3.0, 8.0),
-    frozenset({"CD8", "CD4"}): (3.0, 10.0),
-    frozenset({"HER2", "CD3"}): (1.0, 3.0),
-}
-OTHER_LIMITS = (3.0, 10.0)
-# A rate among fewer cells says nothing.
-MIN_CELLS = 50
 # Blurred and noisy synthetic slides stay below 2 %.
 MAX_UNCERTAIN_PERCENT = 5.0
+# Of a field within the tissue, tissue lies on more of the border.
+MAX_BORDER = 0.5
 # Share of cells that have a straight edge along a line by chance.
 MIN_STRAIGHT = 0.005
 
@@ -49,41 +36,22 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """How an impossible combination's rate compares with its limits, in %."""
-
-    word: Literal["ok", "warn", "fail", "too few cells"]
-    warn: float
-    fail: float
-
-
 def find(content: ReportContent) -> tuple[Finding, ...]:
     """All findings, the gravest first."""
     found = [
-        *_about_tissue(content),
         *_about_quality(content),
+        *_about_tissue(content),
         *_about_cells(content),
         *_about_gates(content),
         *_about_combinations(content),
         *_about_antibodies(content),
+        *_about_borders(content),
         *_about_pixels(content),
         *_about_seams(content),
         *_about_sources(content),
     ]
     order: tuple[Level, ...] = ("fail", "warn", "note")
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
-
-
-def judge(combination: str, percent: float, of: int, panel: Panel) -> Verdict:
-    """Compare a combination's rate with the limits for its markers."""
-    signs = Rule.parse(combination, panel.markers).signs
-    markers = [marker for marker, positive in signs if positive]
-    warn, fail = LIMITS.get(names_of(markers), OTHER_LIMITS)
-    if of < MIN_CELLS or not np.isfinite(percent):
-        return Verdict("too few cells", warn, fail)
-    word: Literal["ok", "warn", "fail"] = "warn" if percent > warn else "ok"
-    return Verdict("fail" if percent > fail else word, warn, fail)
 
 
 def _about_tissue(content: ReportContent) -> Iterator[Finding]:
@@ -97,11 +65,21 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
         yield Finding("warn", text)
 
 
+def _about_borders(content: ReportContent) -> Iterator[Finding]:
+    share = content.fact("quality", "border_share")
+    if share is not None and share > MAX_BORDER:
+        text = (
+            f"The tissue goes on beyond {number(100 * share)} % of the image's border: "
+            "areas and numbers are those of the field, not of the whole tissue."
+        )
+        yield Finding("note", text)
+
+
 def _about_quality(content: ReportContent) -> Iterator[Finding]:
-    verdict = content.fact("quality", "verdict") or {"reasons": ()}
+    verdict = content.verdict or {"reasons": ()}
     for reason in verdict["reasons"]:
         # Of missing tissue another finding tells.
-        if reason != NO_TISSUE:
+        if not reason.startswith(NO_TISSUE):
             level: Level = "fail" if verdict["word"] == "fail" else "warn"
             yield Finding(level, f"{reason[:1].upper()}{reason[1:]}.")
 
@@ -137,7 +115,7 @@ def _about_gates(content: ReportContent) -> Iterator[Finding]:
 def _about_combinations(content: ReportContent) -> Iterator[Finding]:
     for row in content.impossible.to_dict("records"):
         text, rate, of = str(row["combination"]), row["percent"], int(row["of"])
-        verdict = judge(text, rate, of, content.panel)
+        verdict = judge_rate(text, rate, of, content.panel)
         if verdict.word in {"warn", "fail"}:
             limit = verdict.fail if verdict.word == "fail" else verdict.warn
             yield Finding(

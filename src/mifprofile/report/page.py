@@ -10,14 +10,16 @@ import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from mifprofile.core.capability import capabilities
+from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.core.gates import gate_figures
 from mifprofile.core.landscape import lineage_labels
 from mifprofile.core.metrics import SPATIAL_METRICS
 from mifprofile.core.palette import Colour, phenotype_colours
 from mifprofile.report import figures, wording
-from mifprofile.report.findings import find, judge
+from mifprofile.report.findings import find
 from mifprofile.report.gallery import gallery_pictures
 from mifprofile.report.quality import exclusion_picture, quality_context
+from mifprofile.report.undecided import BESIDE_SPLIT, best_split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +84,8 @@ def _template(name: str) -> str:
 
 
 def _context(content: ReportContent) -> dict[str, Any]:
+    markers = [_marker(content, row) for row in _records(content.gates)]
+    galleries = _galleries(content)
     return {
         "content": content,
         "panel": content.panel,
@@ -96,8 +100,13 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "quality": quality_context(content),
         "exclusions": _exclusions(content),
         "tiles": _tiles(content),
-        "markers": [_marker(content, row) for row in _records(content.gates)],
-        "galleries": _galleries(content),
+        "markers": markers,
+        "undecided": _undecided(content, markers),
+        "beside_split": BESIDE_SPLIT,
+        "galleries": galleries,
+        "decided": [
+            m["marker"] for m in markers if m["gated"] if m["marker"] in galleries
+        ],
         "impossible": _impossible(content),
         "capabilities": capabilities(content.panel),
         "landscape": _landscape(content.landscape),
@@ -226,6 +235,7 @@ def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
     levels = content.levels[name].to_numpy(float)
     positive = int((levels > threshold).sum())
     gated = bool(np.isfinite(threshold))
+    split = np.nan if gated else best_split(levels)
     return gate | {
         "channel": marker.channel,
         "read": f"{marker.measure} {marker.statistic}",
@@ -233,8 +243,18 @@ def _marker(content: ReportContent, gate: dict[str, Any]) -> dict[str, Any]:
         "positive": positive if gated else None,
         "share": wording.percent(positive, len(levels) if gated else 0),
         "figures": gate_figures(levels, threshold),
-        "histogram": figures.histogram(levels, threshold) if len(levels) else "",
+        "split": split,
+        "histogram": figures.histogram(levels, threshold, split) if len(levels) else "",
     }
+
+
+def _undecided(
+    content: ReportContent, markers: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Markers for a person to decide; those that phenotypes rest on come first."""
+    asked = {name for rule in content.panel.rules.values() for name, _ in rule.signs}
+    found = [m for m in markers if m["grade"] == "undecided" and m["histogram"]]
+    return sorted(found, key=lambda m: m["marker"] not in asked)
 
 
 def _galleries(content: ReportContent) -> dict[str, dict[str, str]]:
@@ -252,7 +272,7 @@ def _impossible(content: ReportContent) -> list[dict[str, Any]]:
     return [
         row
         | {
-            "verdict": judge(
+            "verdict": judge_rate(
                 row["combination"], row["percent"], int(row["of"]), content.panel
             )
         }

@@ -65,7 +65,7 @@ def quality_context(content: ReportContent) -> dict[str, Any]:
     if quality is None:
         return {}
     return {
-        "verdict": content.fact("quality", "verdict"),
+        "verdict": content.verdict,
         "areas": _areas(content.fact("quality", "areas_mm2") or {}),
         "columns": [(heading, unit) for _, heading, unit in STAINING],
         "staining": _staining(quality.figures),

@@ -41,6 +41,7 @@ from mifprofile.report import Overview, ReportContent
 from mifprofile.stages.landscape import write_landscape
 from mifprofile.stages.phenotype import make_gates
 from mifprofile.stages.report import software, stage_records, write_report
+from mifprofile.stages.verdict import judge_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +112,7 @@ def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, A
             "lacking": list(read.lacking),
             "area_mm2": tissue.areas_mm2,
             "rows": len(rows),
+            "verdict": judge_table(job, called.gates, called.cells),
         }
         job.results.write_record("landscape", _record(job, facts, table, areas))
         content = _content(job, table.name, called, rows, tissue)

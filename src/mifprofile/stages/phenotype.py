@@ -30,6 +30,7 @@ from mifprofile.io.tables import (
 )
 from mifprofile.model import nearest
 from mifprofile.stages.quality import read_exclusion_masks
+from mifprofile.stages.verdict import judge
 
 if TYPE_CHECKING:
     from mifprofile.core.gates import Gate
@@ -54,10 +55,12 @@ def phenotype(job: Job) -> dict[str, Any]:
     if job.gates is not None:
         job.results.keep_input(job.gates)
     counts = calls["phenotype"].value_counts(sort=False)
+    impossible = _impossible(job, calls[evaluable], levels[evaluable])
     return {
         "cells": {str(k): int(v) for k, v in counts.items()},
         "evaluable": int(evaluable.sum()),
-        "impossible": _impossible(job, calls[evaluable], levels[evaluable]),
+        "impossible": impossible,
+        **judge(job, gates, table[evaluable], calls[evaluable], impossible),
     }
 
 

@@ -30,6 +30,7 @@ from mifprofile.report import (
     Spot,
     Stamp,
     Tile,
+    best_split,
     choose_examples,
     choose_tiles,
     find,
@@ -301,21 +302,23 @@ def _tile(
 def _galleries(
     job: Job, slide: Slide, cells: pd.DataFrame, gates: pd.DataFrame
 ) -> tuple[Gallery, ...]:
-    """Cells on both sides of each gate that there is."""
+    """Cells on both sides of each gate, or of the best split where there is none."""
     options = job.options.report
     levels = marker_levels(cells, job.panel)
     found = []
-    for marker, threshold in zip(gates["marker"], gates["threshold"], strict=True):
+    for marker, gate, grade in gates[["marker", "threshold", "grade"]].to_numpy():
+        mine = levels[marker].to_numpy(float)
+        threshold = best_split(mine) if grade == "undecided" else float(gate)
         rows = choose_examples(
-            levels[marker].to_numpy(float),
-            float(threshold),
+            mine,
+            threshold,
             count=options.gallery_cells,
             seed=options.seed,
         )
         read = _StampReader.of(job, slide, str(marker))
-        stamps = {kind: read.stamps(cells.iloc[mine]) for kind, mine in rows.items()}
+        stamps = {kind: read.stamps(cells.iloc[few]) for kind, few in rows.items()}
         if any(stamps.values()):
-            found.append(Gallery(str(marker), float(threshold), stamps))
+            found.append(Gallery(str(marker), threshold, stamps))
     return tuple(found)
 
 

@@ -50,6 +50,7 @@ WITHOUT_EFFECT = {"block_px"}
 def run_all(job: Job, *, force: bool = False) -> None:
     """Run every stage on one slide; finished ones that still hold are kept."""
     from mifprofile.stages.landscape import check_landscape
+    from mifprofile.stages.verdict import read_verdict, verdict_lines
 
     # A file that only a late stage reads is missed now, not after hours.
     for stage in STAGES:
@@ -57,6 +58,10 @@ def run_all(job: Job, *, force: bool = False) -> None:
     check_landscape(job.options, job.panel, job.regions)
     for stage in STAGES:
         run_stage(job, stage, force=force)
+        # What comes after takes hours: of a bad slide one wants to hear now.
+        if stage == "quality" and (found := read_verdict(job.results, stage)):
+            for line in verdict_lines(found):
+                job.say(f"  {line}")
 
 
 def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:

@@ -4,7 +4,13 @@ from scipy import ndimage
 
 from mifprofile.core.quality import find_blur, structure
 
-OPTIONS = {"um": 8.0, "smooth_um": 16.0, "limit": 0.7, "min_area_um2": 5000.0}
+OPTIONS = {
+    "um": 8.0,
+    "step_um": 0.5,
+    "smooth_um": 16.0,
+    "limit": 0.7,
+    "min_area_um2": 5000.0,
+}
 
 
 def nuclei(seed=0, noise=5.0):
@@ -43,3 +49,23 @@ def test_without_structure_nothing_is_judged(value):
     focus = find_blur(squares, np.ones((4, 4), bool), **OPTIONS)
     assert not focus.blurred.any()
     assert np.isnan(focus.sharpness)
+
+
+def test_what_is_sharp_is_in_focus_even_on_a_sharper_slide():
+    rng = np.random.default_rng(3)
+    pixels = rng.normal(0, 50, (640, 640)).astype(np.float32)
+    grain = ndimage.gaussian_filter(rng.normal(0, 50, pixels.shape), (0.5, 0.5)) * 3
+    spots = ndimage.gaussian_filter((rng.random(pixels.shape) < 0.01) * 1e4, 1.5)
+    sharp = (grain + spots + pixels / 50).astype(np.float32)
+    sharp[:, 480:] = ndimage.gaussian_filter(sharp[:, 480:], 0.8)
+    squares = structure(sharp, 16, 1)
+    tissue = np.ones(squares.shape[1:], bool)
+    assert not find_blur(squares, tissue, **OPTIONS).blurred.any()
+    sharp[:, 480:] = ndimage.gaussian_filter(sharp[:, 480:], 5)
+    assert find_blur(structure(sharp, 16, 1), tissue, **OPTIONS).blurred[:, 32:].all()
+
+
+def test_on_a_tiny_image_sharp_tissue_is_no_gap():
+    squares = structure(nuclei()[:150, :150], 16, 1)
+    tissue = np.ones(squares.shape[1:], bool)
+    assert not find_blur(squares, tissue, **OPTIONS).blurred.any()

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_closing
 
-from mifprofile.core.quality import area_mm2, close_mask, tissue_mask
+from mifprofile.core.quality import (
+    area_mm2,
+    border_share,
+    close_mask,
+    flat_light,
+    tissue_mask,
+)
 
 OPTIONS = {"um": 4.0, "smooth_um": 12.0, "close_um": 30.0, "min_area_um2": 10_000.0}
 
@@ -53,3 +59,21 @@ def test_the_edge_is_drawn_where_the_glow_of_tissue_ends():
     mask = tissue_mask(slide(tissue) + np.float32(60) * tissue, **OPTIONS)
     glass = (~mask & ~tissue).sum() / (~mask | ~tissue).sum()
     assert glass > 0.8
+
+
+def test_a_field_within_tissue_has_tissue_on_its_border():
+    mask = np.zeros((10, 10), bool)
+    mask[2:8, 2:8] = True
+    assert border_share(mask) == 0
+    assert border_share(~mask) == 1
+    mask[:, :] = True
+    mask[0] = False
+    assert border_share(mask) == pytest.approx(26 / 36)
+
+
+def test_a_flat_bright_area_is_light_and_a_speck_is_none():
+    plane = np.zeros((30, 30), np.float32)
+    plane[:, :10] = plane[20, 20] = 255.0
+    found = flat_light(plane, 255.0, 50)
+    assert found[:, :10].all()
+    assert not found[:, 10:].any()

@@ -20,6 +20,11 @@ from mifprofile.core.quality.exclusions import (
 )
 from mifprofile.core.quality.focus import Focus, find_blur
 from mifprofile.core.quality.illumination import Illumination, find_illumination
+from mifprofile.core.quality.nuclei import (
+    NucleiFigures,
+    lymphocyte_nucleus,
+    unseen_share,
+)
 from mifprofile.core.quality.pixels import (
     LAGS,
     CellScan,
@@ -37,12 +42,19 @@ from mifprofile.core.quality.staining import (
 )
 from mifprofile.core.quality.tissue import (
     area_mm2,
+    border_share,
     close_mask,
+    flat_light,
     grow,
     local_texture,
     tissue_mask,
 )
-from mifprofile.core.quality.verdict import NO_TISSUE, QualityVerdict, judge_sample
+from mifprofile.core.quality.verdict import (
+    NO_TISSUE,
+    QualityVerdict,
+    judge_results,
+    judge_sample,
+)
 
 __all__ = [
     "CAUSES",
@@ -54,11 +66,13 @@ __all__ = [
     "Figure",
     "Focus",
     "Illumination",
+    "NucleiFigures",
     "QualityVerdict",
     "area_figures",
     "area_mm2",
     "areas_by_cause",
     "background_excess",
+    "border_share",
     "clip_level",
     "close_mask",
     "clump_level",
@@ -72,14 +86,18 @@ __all__ = [
     "find_illumination",
     "find_saturation",
     "flag_cells",
+    "flat_light",
     "grow",
     "illumination_figures",
+    "judge_results",
     "judge_sample",
     "local_texture",
+    "lymphocyte_nucleus",
     "pair_figures",
     "scan_cells",
     "sharpness_figure",
     "staining_figures",
     "structure",
     "tissue_mask",
+    "unseen_share",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -33,6 +33,12 @@ FOLD_SEED = 2.0
 FOLD_MAX_WIDTH_UM = 100.0
 FOLD_LENGTH = 3.0
 FOLD_GAP_UM = 8.0
+# Its axes differ at least by this factor, which clusters and vessels fall short of, and
+# its nuclei stand out this much: two layers have twice the light.
+FOLD_AXES = 4.0
+FOLD_NUCLEI = 1.3
+# What goes on beyond a gap makes a band longer, and hardly broader.
+IN_LINE = 1.3
 CLUMP_RIM_UM = 4.0
 # Percentile of the nuclear stain above which a spot lies on a nucleus.
 OFF_NUCLEI = 75.0
@@ -55,12 +61,18 @@ def clip_level(
     type_maximum : float or None
         Highest value of the pixel type; None for floats.
     """
-    if values.size == 0 or maximum <= float(np.median(values)):
+    if values.size == 0:
         return None
     if type_maximum is not None and maximum >= type_maximum:
         return maximum
+    if float(values.min()) >= maximum:
+        return None
     top = int(np.count_nonzero(values == maximum))
-    near = int(np.count_nonzero((values >= NEAR_TOP * maximum) & (values < maximum)))
+    low = NEAR_TOP * maximum
+    # Of few counts the next value lies further down.
+    if np.array_equal(values, np.rint(values)):
+        low = min(low, maximum - 1)
+    near = int(np.count_nonzero((values >= low) & (values < maximum)))
     return maximum if top > max(near, 10) else None
 
 
@@ -124,12 +136,13 @@ def find_folds(
     nuclear: NDArray[np.float32],
     excess: NDArray[np.float32],
     tissue: NDArray[np.bool_],
+    nuclear_excess: NDArray[np.float32] | None = None,
     *,
     um: float,
     limit: float,
     min_area_um2: float,
 ) -> NDArray[np.bool_]:
-    """Long connected areas where every marker's background and the nuclei are high.
+    """Long connected areas where every channel's background and the nuclei are high.
 
     Parameters
     ----------
@@ -137,37 +150,130 @@ def find_folds(
     excess : (h, w) float32 array
         As from `background_excess`, the least of all markers.
     tissue : (h, w) bool array
+    nuclear_excess : (h, w) float32 array or None
+        The same of the nuclear stain; None if its background does not vary.
     um : float
     limit : float
         Excess from which on an area is looked at; its 90th percentile must reach
         twice as much.
     min_area_um2 : float
     """
-    pieces, count = ndimage.label(tissue & (excess > limit), np.ones((3, 3)))
-    out = np.zeros(tissue.shape, bool)
-    if not count:
-        return out
-    weight = ndimage.gaussian_filter(tissue.astype(np.float32), NUCLEAR_SIGMA_UM / um)
-    mean = ndimage.gaussian_filter(nuclear * tissue, NUCLEAR_SIGMA_UM / um)
-    mean /= np.maximum(weight, 1e-3)
-    usual = float(np.median(mean[tissue]))
-    for i, window in enumerate(ndimage.find_objects(pieces), start=1):
-        piece = pieces[window] == i
-        if np.count_nonzero(piece) * um**2 < min_area_um2 or not _is_band(piece, um):
-            continue
-        high = float(np.percentile(excess[window][piece], 90))
-        if high >= FOLD_SEED * limit and np.median(mean[window][piece]) >= usual:
-            out[window] |= piece & (excess[window] > FOLD_EDGE * high)
+    stain = _relative(nuclear, tissue, NUCLEAR_SIGMA_UM / um)
+    out = _bands(excess, stain, tissue, nuclear_excess, um, limit, min_area_um2)
+    if nuclear_excess is not None:
+        # Without what only markers stain, a fold parts from the nests that it crosses.
+        least = np.minimum(excess, nuclear_excess)
+        out |= _bands(least, stain, tissue, None, um, limit, min_area_um2)
     return out
 
 
-def _is_band(piece: NDArray[np.bool_], um: float) -> bool:
-    """Whether a piece, its gaps filled, is narrow and much longer than broad."""
+def _relative(
+    nuclear: NDArray[np.float32], tissue: NDArray[np.bool_], sigma_px: float
+) -> NDArray[np.float32]:
+    """Nuclear stain of the tissue around each pixel, of its median."""
+    weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma_px)
+    mean = ndimage.gaussian_filter(nuclear * tissue, sigma_px)
+    mean /= np.maximum(weight, 1e-3)
+    return mean / max(float(np.median(mean[tissue])) if tissue.any() else 0.0, 1e-12)
+
+
+def _bands(
+    excess: NDArray[np.float32],
+    stain: NDArray[np.float32],
+    tissue: NDArray[np.bool_],
+    nuclear_excess: NDArray[np.float32] | None,
+    um: float,
+    limit: float,
+    min_area_um2: float,
+) -> NDArray[np.bool_]:
+    """Bands of high excess, each with the nuclei of two layers."""
+    pieces, _ = ndimage.label(tissue & (excess > limit), np.ones((3, 3)))
+    bands: list[_Piece] = []
+    others: list[_Piece] = []
+    for i, window in enumerate(ndimage.find_objects(pieces), start=1):
+        piece, here = pieces[window] == i, excess[window]
+        high = float(np.percentile(here[piece], 90))
+        lies_double = (
+            np.count_nonzero(piece) * um**2 >= min_area_um2
+            and high >= FOLD_SEED * limit
+            and np.median(stain[window][piece]) >= FOLD_NUCLEI
+            and (
+                nuclear_excess is None
+                or np.median(nuclear_excess[window][piece]) > limit
+            )
+        )
+        if lies_double:
+            found = _Piece(window, piece, piece & (here > FOLD_EDGE * high))
+            is_band = _is_band(piece, um, _cut_sides(window, tissue.shape))
+            (bands if is_band else others).append(found)
+    out = np.zeros(tissue.shape, bool)
+    for found in (*bands, *(o for o in others if _goes_on(o, bands, um))):
+        out[found.window] |= found.inside
+    return out
+
+
+class _Piece(NamedTuple):
+    """A connected area: its window, itself there, and its part inside its border."""
+
+    window: tuple[slice, slice]
+    mask: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """Row and column of its pixels in the image."""
+        return np.argwhere(self.mask) + [s.start for s in self.window]
+
+
+def _goes_on(piece: _Piece, bands: list[_Piece], um: float) -> bool:
+    """Whether a piece is what is left of a band beyond a gap, in line with it."""
+    radius = float(ndimage.distance_transform_edt(np.pad(piece.mask, 1)).max())
+    if 2 * radius * um > FOLD_MAX_WIDTH_UM:
+        return False
+    for band in bands:
+        short, long = _axes(band.places)
+        wide, far = _axes(np.concatenate([band.places, piece.places]))
+        if wide <= IN_LINE * short and far / wide > long / short:
+            return True
+    return False
+
+
+def _cut_sides(
+    window: tuple[slice, slice], shape: tuple[int, ...]
+) -> tuple[tuple[bool, bool], ...]:
+    """Per axis, whether a window begins and ends at the image's border."""
+    pairs = zip(window, shape, strict=True)
+    return tuple((s.start == 0, s.stop == size) for s, size in pairs)
+
+
+def _is_band(
+    piece: NDArray[np.bool_], um: float, cut: tuple[tuple[bool, bool], ...]
+) -> bool:
+    """Whether a piece, its gaps filled, is narrow, straight and longer than broad.
+
+    What the image's border cuts is taken to go on beyond it as its mirror image: a
+    nest of which a rim is seen is no band.
+    """
     closed = close_mask(np.pad(piece, 1), FOLD_GAP_UM / um)
-    whole = ndimage.binary_fill_holes(closed)
-    radius = float(ndimage.distance_transform_edt(whole).max())
+    whole = ndimage.binary_fill_holes(closed)[1:-1, 1:-1]
+    short, long_axis = _axes(np.argwhere(whole))
+    if long_axis < FOLD_AXES * short:
+        return False
+    pads = [
+        tuple(size if side else 0 for side in sides)
+        for size, sides in zip(whole.shape, cut, strict=True)
+    ]
+    mirrored = np.pad(np.pad(whole, pads, mode="symmetric"), 1)
+    radius = float(ndimage.distance_transform_edt(mirrored).max())
     long = np.count_nonzero(whole) >= FOLD_LENGTH * np.pi * radius**2
     return bool(long and 2 * radius * um <= FOLD_MAX_WIDTH_UM)
+
+
+def _axes(places: NDArray[np.intp]) -> tuple[float, float]:
+    """Axes of the ellipse of inertia of some pixels, the shorter first."""
+    spread = np.cov(places.T, bias=True) + np.eye(2) / 12
+    short, long = np.sqrt(np.linalg.eigvalsh(spread))
+    return float(short), float(long)
 
 
 def clump_level(values: NDArray[np.float32], factor: float) -> float:

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import remove_small_holes, remove_small_objects
 
+from mifprofile.core.quality.pixels import LAGS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -16,6 +18,8 @@ FULL_WEIGHT = 0.3
 LEAST_WEIGHT = 1e-3
 # Of an image without any detail; sharpness cannot fall below it.
 SMOOTH = (2**2 - 1) / (8**2 - 1)
+# Details finer than a spot of this sigma are sharp, however sharp the rest may be.
+SHARP_SIGMA_UM = 1.5
 
 
 class Focus(NamedTuple):
@@ -38,6 +42,7 @@ def find_blur(
     tissue: NDArray[np.bool_],
     *,
     um: float,
+    step_um: float,
     smooth_um: float,
     limit: float,
     min_area_um2: float,
@@ -48,7 +53,8 @@ def find_blur(
     2 and 8 steps apart. White noise adds the same to all three and so cancels, and so
     do stain and background; an image without detail has 3/63. Its logarithm is
     averaged with a Gaussian window, in which tiles without structure count little:
-    thin tissue borrows the judgement of what is near it.
+    thin tissue borrows the judgement of what is near it. A patch as sharp as spots of
+    1.5 µm is in focus even on a sharper slide.
 
     Parameters
     ----------
@@ -58,6 +64,8 @@ def find_blur(
         Tiles to judge.
     um : float
         Edge of a tile, µm.
+    step_um : float
+        Length of a step, µm.
     smooth_um : float
         Sigma of the window, µm.
     limit : float
@@ -82,5 +90,25 @@ def find_blur(
     middle = float(np.median(sharpness[known]))
     blurred = known & (sharpness < limit * middle)
     size = int(min_area_um2 / um**2)
-    kept = remove_small_objects(blurred, max_size=size)
-    return Focus(remove_small_holes(kept, max_size=size) & tissue, middle)
+    kept = _below(remove_small_objects(blurred, max_size=size), sharpness, step_um)
+    # On a small image all that is sharp would be a gap.
+    gap = min(size, int(np.count_nonzero(kept)))
+    return Focus(remove_small_holes(kept, max_size=gap) & tissue, middle)
+
+
+def _below(
+    patches: NDArray[np.bool_], sharpness: NDArray[np.float64], step_um: float
+) -> NDArray[np.bool_]:
+    """Patches whose median sharpness is less than that of small spots."""
+    labels, count = ndimage.label(patches, np.ones((3, 3)))
+    index = np.arange(1, count + 1)
+    medians = np.atleast_1d(ndimage.median(sharpness, labels, index))
+    return np.concatenate([[False], medians < _sharpness_of_spots(step_um)])[labels]
+
+
+def _sharpness_of_spots(step_um: float) -> float:
+    """Sharpness of Gaussian spots, of which a step of it is this long."""
+    one, two, eight = (
+        1 - np.exp(-((lag * step_um / (2 * SHARP_SIGMA_UM)) ** 2)) for lag in LAGS
+    )
+    return float((two - one) / (eight - one))

@@ -66,6 +66,14 @@ def tissue_mask(
     return _at_level(nuclear, mask, LEVEL_SIGMAS * smooth_um / um, SPECK_UM2 / um**2)
 
 
+def flat_light(
+    nuclear: NDArray[np.float32], level: float, min_area_px: float
+) -> NDArray[np.bool_]:
+    """Areas that clip all over: as flat as glass, but there is light."""
+    size = int(min_area_px)
+    return np.asarray(remove_small_objects(nuclear >= level, max_size=size), bool)
+
+
 def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.float64]:
     """Local standard deviation of a plane in a Gaussian window."""
     values = plane.astype(np.float64)
@@ -85,6 +93,13 @@ def grow(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
 def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
     """Area of a mask with pixels of ``um``, mm²."""
     return float(np.count_nonzero(mask)) * um**2 / 1e6
+
+
+def border_share(mask: NDArray[np.bool_]) -> float:
+    """Share of an image's border on which a mask lies."""
+    inner = np.zeros(mask.shape, bool)
+    inner[1:-1, 1:-1] = True
+    return float(mask[~inner].mean())
 
 
 def _textured(texture: NDArray[np.float64], floor: float) -> NDArray[np.bool_]:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from mifprofile.core.quality.nuclei import NucleiFigures
     from mifprofile.options import QualityOptions
 
 NO_TISSUE = "no tissue was found"
+NO_NUCLEI = "no nucleus was found in the tissue"
 Word = Literal["pass", "review", "fail"]
 
 
@@ -37,6 +39,7 @@ def judge_sample(
     areas: Mapping[str, float],
     figures: pd.DataFrame,
     apart: Collection[frozenset[str]],
+    nucleus: str,
     options: QualityOptions,
 ) -> QualityVerdict:
     """Hold a sample against the limits of the options.
@@ -49,9 +52,14 @@ def judge_sample(
         The columns of ``quality.csv``.
     apart : collection of frozenset of str
         Pairs of channels that no cell carries together.
+    nucleus : str
+        The channel that marks nuclei.
     options : QualityOptions
     """
-    fails = tuple(_fails(areas, options))
+    fails = (
+        *_fails(areas, nucleus, options),
+        *_saturated(figures, nucleus, options),
+    )
     if fails:
         return QualityVerdict("fail", fails)
     doubts = (
@@ -63,31 +71,123 @@ def judge_sample(
     return QualityVerdict("review" if doubts else "pass", doubts)
 
 
-def _fails(areas: Mapping[str, float], options: QualityOptions) -> Iterator[str]:
+def judge_results(
+    quality: QualityVerdict,
+    undecided: Mapping[str, Sequence[str]],
+    nuclei: NucleiFigures,
+    conflicts: Sequence[str],
+    options: QualityOptions,
+    *,
+    decide: str,
+) -> QualityVerdict:
+    """Join a slide's verdict with what its nuclei, gates and calls tell.
+
+    Parameters
+    ----------
+    quality : QualityVerdict
+        As from `judge_sample`.
+    undecided : mapping of str to sequence of str
+        Marker without a decided gate → phenotypes whose rules ask for it.
+    nuclei : NucleiFigures
+    conflicts : sequence of str
+        Impossible combinations that are too frequent, as they are said.
+    options : QualityOptions
+    decide : str
+        What to do about the undecided markers.
+    """
+    fails = quality.reasons if quality.word == "fail" else ()
+    if not nuclei.count and not fails:
+        asked = f"{_ask(nuclei.um)}, and whether {nuclei.channel} has a signal"
+        fails = (f"{NO_NUCLEI}: {asked}",)
+    doubts = (
+        # Without a nucleus nothing could be decided.
+        *(_undecided(undecided, decide) if nuclei.count else ()),
+        *_nuclei(nuclei, options),
+        *conflicts,
+        *(() if quality.word == "fail" else quality.reasons),
+    )
+    word: Word = "fail" if fails else "review" if doubts else "pass"
+    return QualityVerdict(word, (*fails, *doubts))
+
+
+def _undecided(undecided: Mapping[str, Sequence[str]], decide: str) -> Iterator[str]:
+    if not undecided:
+        return
+    phenotypes = dict.fromkeys(name for names in undecided.values() for name in names)
+    verb = "is" if len(undecided) == 1 else "are"
+    yield (
+        f"{', '.join(undecided)} {verb} undecided, and {', '.join(phenotypes)} cannot "
+        f"be told without: {decide}"
+    )
+
+
+def _nuclei(nuclei: NucleiFigures, options: QualityOptions) -> Iterator[str]:
+    """Doubts about what was taken for nuclei."""
+    if not nuclei.count:
+        return
+    area = nuclei.median_um2
+    low, high = options.min_nucleus_um2, options.max_nucleus_um2
+    if area < low or area > high:
+        side = f"small, below {low:g}" if area < low else f"large, above {high:g}"
+        yield f"a nucleus of {area:.3g} µm² (median) is {side} µm²; {_ask(nuclei.um)}"
+    if nuclei.lymphocyte_um2 > options.max_lymphocyte_um2:
+        yield (
+            f"a lymphocyte's nucleus of {nuclei.lymphocyte_um2:.3g} µm² (median) is "
+            f"large, above {options.max_lymphocyte_um2:g} µm²; {_ask(nuclei.um)}"
+        )
+    share, limit = 100 * nuclei.unseen_share, 100 * options.max_unseen_share
+    if share > limit:
+        yield (
+            f"{share:.0f} % of what {nuclei.channel} stains lies in no nucleus, above "
+            f"the limit of {limit:g} %; {_ask(nuclei.um)}"
+        )
+
+
+def _ask(um: float) -> str:
+    return f"check the pixel size of {um:.4g} µm"
+
+
+def _saturated(
+    figures: pd.DataFrame, nucleus: str, options: QualityOptions
+) -> Iterator[str]:
+    mine = (figures["channel"] == nucleus) & (figures["figure"] == "saturated_pixels")
+    for value in figures.loc[mine, "value"]:
+        if value > 100 * options.fail_saturated_share:
+            yield (
+                f"{nucleus} clips in {value:.3g} % of the tissue, more than "
+                f"{100 * options.fail_saturated_share:g} %: its nuclei cannot be told"
+            )
+
+
+def _fails(
+    areas: Mapping[str, float], nucleus: str, options: QualityOptions
+) -> Iterator[str]:
     tissue, evaluable = areas["tissue"], areas["evaluable"]
     if tissue == 0:
-        yield NO_TISSUE
+        yield f"{NO_TISSUE}: {nucleus} shows no nuclei anywhere"
     elif evaluable < options.min_evaluable_mm2:
+        rest = f"; the rest is mostly {_most(areas)}" if evaluable < tissue else ""
         yield (
             f"{evaluable:.3g} mm² of tissue can be evaluated, less than "
-            f"{options.min_evaluable_mm2:g} mm²"
+            f"{options.min_evaluable_mm2:g} mm²{rest}"
         )
     elif 1 - evaluable / tissue > options.fail_excluded_share:
         yield (
             f"{100 * (1 - evaluable / tissue):.0f} % of the tissue is excluded, more "
-            f"than {100 * options.fail_excluded_share:g} %"
+            f"than {100 * options.fail_excluded_share:g} %, mostly {_most(areas)}"
         )
 
 
 def _excluded(areas: Mapping[str, float], options: QualityOptions) -> Iterator[str]:
     share = 1 - areas["evaluable"] / areas["tissue"]
     if share > options.review_excluded_share:
-        causes = {k: v for k, v in areas.items() if k not in {"tissue", "evaluable"}}
-        most = max(causes, key=lambda cause: causes[cause])
-        yield (
-            f"{100 * share:.0f} % of the tissue is excluded, mostly "
-            f"{most.replace('_', ' ')}"
-        )
+        yield f"{100 * share:.0f} % of the tissue is excluded, mostly {_most(areas)}"
+
+
+def _most(areas: Mapping[str, float]) -> str:
+    """Spell the cause that takes most of the tissue."""
+    causes = {k: v for k, v in areas.items() if k not in {"tissue", "evaluable"}}
+    return max(causes, key=lambda cause: causes[cause]).replace("_", " ")
 
 
 def _blurred(figures: pd.DataFrame, options: QualityOptions) -> Iterator[str]:

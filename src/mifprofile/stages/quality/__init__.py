@@ -15,7 +15,7 @@ from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import write_table
 from mifprofile.model import PixelSize
-from mifprofile.stages.quality.planes import coarse_plane
+from mifprofile.stages.quality.planes import coarse_plane, type_maximum
 from mifprofile.stages.quality.scan import Grid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mifprofile.core.quality import QualityVerdict
     from mifprofile.io.results import Results
     from mifprofile.model import Panel, Slide
     from mifprofile.options import QualityOptions
@@ -43,19 +42,22 @@ def quality(job: Job) -> dict[str, Any]:
     drawn = read_drawn_areas(job.exclusions) if job.exclusions else ()
     slide = open_slide(job.results.slide)
     plane, um = coarse_plane(slide, job.panel.nucleus, options.mask_um)
-    tissue = find_tissue(plane, um, options)
+    highest = type_maximum(slide.levels[0].dtype)
+    tissue = find_tissue(plane, um, options, highest)
     with open_workers(1, None) as workers:
         masks, figures = survey_slide(
             Grid(slide, tissue, um), plane, job.panel, options, drawn, workers
         )
     areas = core.areas_by_cause(tissue, masks, um)
     table = core.figure_table([*core.area_figures(areas), *figures])
-    verdict = core.judge_sample(areas, table, _apart(job.panel), options)
+    verdict = core.judge_sample(
+        areas, table, _apart(job.panel), job.panel.nucleus, options
+    )
     _write_masks(job.results, slide, um, {TISSUE: tissue} | masks)
     write_table(table, job.results.quality_figures)
-    _tell(job, verdict)
     return {
         "tissue_mm2": areas[TISSUE],
+        "border_share": core.border_share(tissue),
         "mask_um": um,
         "tissue_sha256": _digest(tissue, um),
         "areas_mm2": areas,
@@ -64,15 +66,24 @@ def quality(job: Job) -> dict[str, Any]:
     }
 
 
-def find_tissue(plane: Plane, um: float, options: QualityOptions) -> Mask:
-    """Tissue mask of a coarse nuclear plane with pixels of ``um``."""
-    return core.tissue_mask(
+def find_tissue(
+    plane: Plane, um: float, options: QualityOptions, type_maximum: float | None = None
+) -> Mask:
+    """Tissue mask of a coarse nuclear plane with pixels of ``um``.
+
+    What clips all over is tissue too, so that it can be told what is wrong with it.
+    """
+    tissue = core.tissue_mask(
         plane,
         um=um,
         smooth_um=options.smooth_um,
         close_um=options.close_um,
         min_area_um2=options.min_area_um2,
     )
+    level = core.clip_level(plane.ravel(), float(plane.max()), type_maximum)
+    if level is None:
+        return tissue
+    return tissue | core.flat_light(plane, level, options.min_area_um2 / um**2)
 
 
 def read_tissue(results: Results) -> tuple[Mask, float]:
@@ -125,12 +136,3 @@ def _digest(tissue: Mask, um: float) -> str:
     """What of this stage the cells depend on."""
     content = np.packbits(tissue).tobytes()
     return hashlib.sha256(repr((tissue.shape, um)).encode() + content).hexdigest()
-
-
-def _tell(job: Job, verdict: QualityVerdict) -> None:
-    if verdict.reasons == (core.NO_TISSUE,):
-        job.say("  no tissue found: the landscape will hold states, not numbers")
-        return
-    job.say(f"  verdict: {verdict.word}")
-    for reason in verdict.reasons:
-        job.say(f"    {reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,11 @@ def read_pixels(
     if pixels.dtype.kind == "f":
         pixels = np.nan_to_num(pixels)
     return np.ascontiguousarray(pixels, np.float32)
+
+
+def type_maximum(kind: np.dtype[Any]) -> float | None:
+    """Highest value that a pixel type holds; None for floats."""
+    return float(np.iinfo(kind).max) if kind.kind in "iu" else None
 
 
 def _shrink(plane: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

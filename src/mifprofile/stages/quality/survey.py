@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core import quality as core
-from mifprofile.stages.quality.planes import coarse_plane
+from mifprofile.stages.quality.planes import coarse_plane, type_maximum
 from mifprofile.stages.quality.scan import Grid, Scan, scan_channel
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class _Survey:
     aggregate: Mask = field(init=False)
     squares: Plane = field(init=False)
     excess: Plane | None = None
+    nuclear_excess: Plane | None = None
     channels: list[_Channel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,7 @@ class _Survey:
         clean = tissue & ~core.grow(self.saturated(), HALO_UM / grid.um)
         if nuclear:
             self.squares = scan.squares
+            self.nuclear_excess = core.background_excess(plane, clean, grid.um)
         else:
             self._add_marker(plane, scan, clean)
         self.channels.append(
@@ -92,8 +94,7 @@ class _Survey:
     def _clipped(self, scan: Scan, values: Plane) -> Plane:
         """Share of each map pixel that clips."""
         maximum = float(scan.maximum[self.grid.tissue].max(initial=-np.inf))
-        kind = self.grid.slide.levels[0].dtype
-        highest = float(np.iinfo(kind).max) if kind.kind in "iu" else None
+        highest = type_maximum(self.grid.slide.levels[0].dtype)
         level = core.clip_level(values, maximum, highest)
         if level is None:
             return np.zeros(self.grid.tissue.shape, np.float32)
@@ -119,13 +120,14 @@ class _Survey:
             self.excess = excess if before is None else np.minimum(before, excess)
 
     def folds(self, tissue: Mask) -> Mask:
-        """Find folds once every marker has been seen."""
+        """Find folds once every channel has been seen."""
         if self.excess is None:
             return np.zeros(tissue.shape, bool)
         return core.find_folds(
             self.nuclear,
             self.excess,
             tissue,
+            self.nuclear_excess,
             um=self.grid.um,
             limit=self.options.fold_limit,
             min_area_um2=self.options.fold_min_area_um2,
@@ -141,6 +143,7 @@ class _Survey:
             self.squares,
             middles[: shape[0], cells // 2 :: cells][:, : shape[1]],
             um=self.grid.um * cells,
+            step_um=self.grid.step_px * self.grid.slide.um,
             smooth_um=self.options.focus_smooth_um,
             limit=self.options.focus_limit,
             min_area_um2=self.options.focus_min_area_um2,
