@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.true_cells import demo_panel, true_cells
 from mifprofile.core.conflicts import impossible_combinations
-from mifprofile.core.gates import fit_gate
+from mifprofile.core.gates import find_gates
 from mifprofile.core.phenotype import call_cells, marker_levels
 from mifprofile.model import UNCERTAIN
 from mifprofile.options import PhenotypeOptions
@@ -45,12 +45,13 @@ class Slide:
     truth: pd.DataFrame
     contacts: pd.DataFrame
     gates: dict[str, float]
+    undecided: frozenset[str]
 
     def calls(self, panel: Panel, gate_factor: float = 1.0) -> pd.DataFrame:
         """Every cell's calls with the fitted gates, or with multiples of them."""
         gates = {marker: gate * gate_factor for marker, gate in self.gates.items()}
         least = PhenotypeOptions().min_confidence
-        calls = call_cells(self.levels, gates, panel, least)
+        calls = call_cells(self.levels, gates, panel, least, undecided=self.undecided)
         return calls.assign(cell_id=self.truth["cell_id"])
 
 
@@ -60,7 +61,7 @@ def figures() -> str:
     slides = {name: make(panel, **faults) for name, faults in SLIDES.items()}
     judged = {name: _judged(slide, panel) for name, slide in slides.items()}
     judged["all"] = pd.concat(judged.values())
-    bins = (f"{low:g}-{high:g}" for low, high in pairwise(EDGES))
+    bins = (*(f"{low:g}-{high:g}" for low, high in pairwise(EDGES)), "unknown")
     parts = [
         "## Phenotypes in the true cells of synthetic slides",
         "Right cells by confidence, % (cells):",
@@ -86,12 +87,10 @@ def make(panel: Panel, look: str = "hard", **faults: Any) -> Slide:
     """Draw a slide of 1 mm² and measure it in its true cells."""
     slide = true_cells(SynthOptions.look(look, seed=SEED, **faults))
     levels = marker_levels(slide.cells, panel)
-    return Slide(levels, slide.truth, slide.contacts, _gates(levels))
-
-
-def _gates(levels: pd.DataFrame) -> dict[str, float]:
-    options = PhenotypeOptions()
-    return {m: fit_gate(levels[m].to_numpy(), options).threshold for m in levels}
+    gates = find_gates(levels, panel, PhenotypeOptions(), cells=slide.cells)
+    thresholds = {m: gate.threshold for m, gate in gates.items()}
+    unknown = frozenset(m for m, gate in gates.items() if gate.grade == "undecided")
+    return Slide(levels, slide.truth, slide.contacts, thresholds, unknown)
 
 
 def _judged(slide: Slide, panel: Panel) -> pd.DataFrame:
@@ -106,8 +105,9 @@ def _judged(slide: Slide, panel: Panel) -> pd.DataFrame:
 
 
 def _calibration(cells: pd.DataFrame) -> list[str]:
-    bins = np.digitize(cells["sure"], EDGES[1:-1])
-    groups = [cells["right"][bins == i] for i in range(len(EDGES) - 1)]
+    known = cells["sure"].notna()
+    bins = np.where(known, np.digitize(cells["sure"], EDGES[1:-1]), len(EDGES) - 1)
+    groups = [cells["right"][bins == i] for i in range(len(EDGES))]
     return [f"{100 * g.mean():.0f} ({len(g)})" if len(g) else "- (0)" for g in groups]
 
 

@@ -105,9 +105,10 @@ def t_cell_levels(*rows):
     return pd.concat([pd.DataFrame(rows, columns=markers), negative], ignore_index=True)
 
 
-def call(*rows, gates=GATES, min_confidence=0.6):
+def call(*rows, gates=GATES, min_confidence=0.6, undecided=frozenset()):
     levels = t_cell_levels(*rows)
-    return call_cells(levels, gates, T_CELLS, min_confidence).head(len(rows))
+    calls = call_cells(levels, gates, T_CELLS, min_confidence, undecided=undecided)
+    return calls.head(len(rows))
 
 
 def test_a_cell_has_its_most_specific_phenotype_and_its_lineage():
@@ -151,7 +152,22 @@ def test_half_sure_is_enough_if_asked_for():
     assert not (call([101.0] * 5, min_confidence=0.5)["phenotype"] == "uncertain").any()
 
 
-def test_without_a_gate_a_cell_is_surely_negative():
+def test_nobody_knows_how_sure_a_call_is_that_an_undecided_marker_decides():
+    gates, unknown = GATES | {"CD8": np.nan}, frozenset({"CD8", "not in the panel"})
+    #              CD3   CD8  FOXP3   CK  PD-L1
+    calls = call(
+        [900.0, 101.0, 10.0, 10.0, 10.0],
+        [10.00, 101.0, 10.0, 900.0, 10.0],
+        gates=gates,
+        undecided=unknown,
+    )
+    assert calls["phenotype"].tolist() == ["T cell", "tumour"]
+    assert np.isnan(calls["phenotype_confidence"][0])
+    assert calls["phenotype_confidence"][1] > 0.99
+    assert calls["lineage"].tolist() == ["T cell", "tumour"]
+
+
+def test_where_the_marker_is_absent_a_cell_is_surely_negative():
     calls = call([900.0, 101.0, 10.0, 10.0, 10.0], gates=GATES | {"CD8": np.nan})
     assert calls["phenotype"].tolist() == ["T cell"]
     assert calls["phenotype_confidence"][0] > 0.99

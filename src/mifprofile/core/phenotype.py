@@ -61,6 +61,7 @@ def call_cells(
     panel: Panel,
     min_confidence: float,
     evaluable: pd.Series | None = None,
+    undecided: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """All that is said of each cell: positivity, phenotype, confidence, conflict.
 
@@ -75,6 +76,8 @@ def call_cells(
         A cell that is less sure is ``"uncertain"``; 0.5 names every cell.
     evaluable : pandas.Series of bool, optional
         Cells that show how far the negatives spread; by default all.
+    undecided : frozenset of str
+        Markers of which nobody can tell whether they are there.
 
     Returns
     -------
@@ -87,6 +90,7 @@ def call_cells(
     positive = call_positive(levels, thresholds)
     best = call_phenotypes(positive, panel)
     sure = marker_confidence(levels, thresholds, evaluable)
+    sure[sorted(undecided & set(sure))] = np.nan
     of_phenotype, of_lineage = confidence(sure, positive, panel)
     return pd.concat(
         [
@@ -142,8 +146,8 @@ def marker_confidence(
 
     The distance to the gate, on log(1 + level / unit) with the marker's own unit, over
     the robust standard deviation (1.4826 MAD) of the evaluable negative cells, read as
-    a normal probability. Without a gate a cell is surely negative: no positive
-    population was found. Without a level nothing is known, which is 0.5.
+    a normal probability. Without a gate a cell is surely negative: the marker is
+    absent. Without a level nothing is known, which is 0.5.
     """
     judged = levels if evaluable is None else levels[evaluable]
     return pd.DataFrame(
@@ -158,12 +162,13 @@ def marker_confidence(
 def confidence(
     sure: pd.DataFrame, positive: pd.DataFrame, panel: Panel
 ) -> tuple[pd.Series, pd.Series]:
-    """How far each cell is from being called otherwise, 0.5 to 1.
+    """How far each cell is from being called otherwise, 0.5 to 1, NaN if unknown.
 
     It is as sure as the weakest of the calls that decide: of the markers of which one
     alone, were its call the other way round, would change the cell's name. Markers that
     no rule asks for decide nothing. A name that only two wrong calls at once would
-    change counts as sure, though of cells at both gates one in four is wrong.
+    change counts as sure, though of cells at both gates one in four is wrong. Where a
+    call that decides has no confidence, nobody knows that of the name.
 
     Parameters
     ----------
@@ -185,9 +190,9 @@ def confidence(
         column = f"{marker}_positive"
         turned = call_phenotypes(positive.assign(**{column: ~positive[column]}), panel)
         decided = turned != best
-        of_phenotype[decided] = of_phenotype[decided].clip(upper=sure[marker])
+        of_phenotype[decided] = np.minimum(of_phenotype, sure[marker])[decided]
         decided = lineage_of(turned, panel) != lineage
-        of_lineage[decided] = of_lineage[decided].clip(upper=sure[marker])
+        of_lineage[decided] = np.minimum(of_lineage, sure[marker])[decided]
     return of_phenotype, of_lineage
 
 

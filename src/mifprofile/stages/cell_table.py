@@ -161,7 +161,9 @@ def _call(job: Job, read: CellTable, tissue: _Tissue) -> _Called:
     gates = _gates(job, levels, notes, cells)
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
-    calls = call_cells(levels, thresholds, panel, least)
+    calls = call_cells(
+        levels, thresholds, panel, least, undecided=undecided_markers(gates)
+    )
     if phenotypes is not None:
         calls["phenotype"] = calls["phenotype_best"] = phenotypes
         calls["lineage"] = lineage_of(phenotypes, panel)

@@ -17,6 +17,7 @@ from mifprofile.core.gates import (
     gating_order,
     grade_of,
     method_of,
+    undecided_markers,
 )
 from mifprofile.core.quality import EVALUABLE, flag_cells
 from mifprofile.core.shared_gates import Levels, with_figures
@@ -48,7 +49,8 @@ def phenotype(job: Job) -> dict[str, Any]:
     gates = make_gates(job, levels[evaluable], table[evaluable])
     thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
     least = job.options.phenotype.min_confidence
-    calls = core.call_cells(levels, thresholds, job.panel, least, evaluable)
+    unknown = undecided_markers(gates)
+    calls = core.call_cells(levels, thresholds, job.panel, least, evaluable, unknown)
     calls = pd.concat([table["cell_id"], calls, flags], axis=1)
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
