@@ -95,7 +95,7 @@ def test_applied_gates_name_the_cells_and_survive_another_run(editor, copy):
     assert not (after["phenotype"] == "CTL").any()
     gates = pd.read_csv(copy.results.gates).set_index("marker")
     assert gates.loc["CD8", "method"] == "manual"
-    assert gates.loc["CK", "method"] == "gmm"
+    assert gates.loc["CK", "method"] == "evidence"
     editor.reload()
     assert editor.threshold("CD8") == 1e9
 

@@ -40,7 +40,7 @@ def humps(seed, share, n, high=900.0):
     return levels
 
 
-# One population: what it may look like, by GATING 6 of the measurements.
+# One population: what it may look like.
 NULLS = {
     "lognormal .3": lambda rng, n: 100 * np.exp(rng.normal(0, 0.3, n)),
     "lognormal .6": lambda rng, n: 100 * np.exp(rng.normal(0, 0.6, n)),
@@ -111,6 +111,15 @@ def test_two_humps_are_clear(share):
     assert gate.grade == "clear"
     assert 200 < gate.threshold < 500
     assert "widths of the main peak" in gate.note
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_negative_cells_that_a_subtracted_background_spread_hide_no_hump(seed):
+    rng = np.random.default_rng(seed)
+    levels = np.append(peak(rng, 550, 2.0, spread=0.9), peak(rng, 450, 60.0, 0.3))
+    gate = gate_alone(levels, OPTIONS)
+    assert gate.grade == "clear"
+    assert np.mean(levels > gate.threshold) == pytest.approx(0.45, abs=0.02)
 
 
 def test_a_marker_that_most_cells_carry_is_clear_where_there_are_two_humps():

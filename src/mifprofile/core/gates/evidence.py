@@ -113,7 +113,7 @@ def gate_alone(
         return _gate_at(cut, shape, options)
     lit = finite[finite > 0]
     split = fit_gate(lit, options)
-    if split.found and (finite > split.threshold).mean() > 0.5:
+    if split.found and _upper_is_main(split.threshold, shape):
         return split
     return undecided(_best(shape))
 
@@ -221,6 +221,13 @@ def _plain_cut(shape: Shape, options: PhenotypeOptions) -> Cut | None:
         if cut.flanks >= enough and cut.more_than_tails:
             return cut
     return None
+
+
+def _upper_is_main(threshold: float, shape: Shape) -> bool:
+    """Whether the cells below lie apart from the main peak, as two populations do."""
+    below = shape.logs[shape.logs <= shape.log_of(threshold)]
+    away = (shape.peak.at - float(np.median(below))) / shape.peak.left
+    return away >= MIN_FLANKS_OF_GAP
 
 
 def _gate_at(cut: Cut, shape: Shape, options: PhenotypeOptions) -> Gate:
