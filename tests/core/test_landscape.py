@@ -283,6 +283,22 @@ def test_cells_that_should_have_been_left_out_are_said_to_be_in():
     assert judged.reason == "undecided, and so not left out: CD8"
 
 
+@pytest.mark.parametrize("name", ["other", "uncertain"])
+def test_cells_without_a_name_may_carry_a_marker_that_is_undecided(name):
+    guard = Guard.of(PANEL, frozenset({"FOXP3"}))
+    judged = guard.judge(Row("s", "tissue", name, "", "count", "", 5.0, "cells"))
+    assert (judged.value, judged.status) == (5.0, "APPROX")
+    assert judged.reason == "undecided, and so not left out: FOXP3"
+
+
+def test_no_count_stands_where_the_panel_cannot_tell_a_region(regions):
+    panel = panel_with(tumour=None)
+    cells = cells_of({("stroma", "CTL"): 60})
+    table = landscape("s", cells, regions * 0 + STROMA, 10.0, panel, OPTIONS)
+    row = value(table, "density", "tumour", "CTL")
+    assert (row.status, np.isnan(row.n_num)) == ("NOT_COMPUTABLE", True)
+
+
 def test_what_her2_alone_tells_is_approximate(regions):
     markers = PANEL.model_dump()["markers"]
     markers["HER2"] = markers.pop("CK")

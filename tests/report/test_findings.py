@@ -144,3 +144,10 @@ def test_the_verdict_of_the_last_stage_counts(content):
     found = find(replace(content, records=records))
     warned = [finding.text for finding in found if finding.level == "warn"]
     assert warned[0] == "CD8 is undecided, and CTL cannot be told."
+
+
+def test_an_impossible_combination_is_told_once(content):
+    reason = "CD8+/CK+ is impossible, but 12 % of 100 cells are"
+    verdict = {"facts": {"verdict": {"word": "review", "reasons": [reason]}}}
+    found = find(replace(content, records={"phenotype": verdict}))
+    assert sum(finding.text.startswith("CD8+/CK+") for finding in found) == 1

@@ -77,9 +77,10 @@ def _about_borders(content: ReportContent) -> Iterator[Finding]:
 
 def _about_quality(content: ReportContent) -> Iterator[Finding]:
     verdict = content.verdict or {"reasons": ()}
+    # Of these other findings tell, with more.
+    told = (NO_TISSUE, *(f"{name} is" for name in content.impossible["combination"]))
     for reason in verdict["reasons"]:
-        # Of missing tissue another finding tells.
-        if not reason.startswith(NO_TISSUE):
+        if not reason.startswith(told):
             level: Level = "fail" if verdict["word"] == "fail" else "warn"
             yield Finding(level, f"{reason[:1].upper()}{reason[1:]}.")
 

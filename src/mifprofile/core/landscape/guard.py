@@ -13,6 +13,7 @@ from mifprofile.core.landscape.regions import needs_tumour
 from mifprofile.core.landscape.rows import RATIOS, asking
 from mifprofile.core.metrics import METRICS
 from mifprofile.core.targets import marker_of
+from mifprofile.model import OTHER, UNCERTAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,8 @@ def blocked(row: Row, status: Status, reason: str) -> Row:
     """Row of a region that is not there."""
     if row.metric in {"area", "count"} and status == "NO_TUMOUR":
         return replace(row, status=status, reason=reason)
+    if status == "NOT_COMPUTABLE":
+        return _unseen(row, reason)
     return replace(row, value=np.nan, status=status, reason=reason)
 
 
@@ -122,6 +125,8 @@ class Guard:
         """Why cells may be among those counted that should not be."""
         names = {row.phenotype, row.phenotype_b}
         kept = frozenset[str]().union(*(self.excluded.get(n, ()) for n in names))
+        if names & {OTHER, UNCERTAIN}:
+            kept |= self.every
         loose = ", ".join(sorted(kept & self.undecided))
         return f"undecided, and so not left out: {loose}" if loose else ""
 
