@@ -17,7 +17,7 @@ from mifprofile.stages.quality.scan import Grid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
 
-# Looked at: no image has a fold, a blurred or a clipped area. Some have clumps.
+# No image shows a fold, a blurred or a clipped area to the eye. Some have clumps.
 MAX_PERCENT = 2.0
 SLIDES = {
     "breast_b09/*.ome.tif": 0.5,
