@@ -15,10 +15,10 @@ from mifprofile.stages import run_all
 from mifprofile.stages.quality import find_tissue
 from mifprofile.stages.quality.planes import coarse_plane
 from mifprofile.stages.verdict import (
+    markers_to_decide,
     read_verdict,
     show_verdict,
     too_frequent,
-    undecided_markers,
 )
 
 
@@ -81,7 +81,7 @@ def test_a_subset_rests_on_its_markers():
         }
     )
     gates = pd.DataFrame({"marker": ["CD3", "CD8"], "grade": ["clear", "undecided"]})
-    (names,) = undecided_markers(gates, panel).values()
+    (names,) = markers_to_decide(gates, panel).values()
     assert len(names) == 1
     assert "CTL" in names[0]
 

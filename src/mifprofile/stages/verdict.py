@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.core.conflict_rates import judge_rate
+from mifprofile.core.gates import undecided_markers
 from mifprofile.core.quality import (
     NucleiFigures,
     QualityVerdict,
@@ -58,7 +59,7 @@ def judge(
         The rows of `mifprofile.core.conflicts.impossible_combinations`.
     """
     nuclei = _nuclei(job, cells, calls)
-    undecided = undecided_markers(gates, job.panel)
+    undecided = markers_to_decide(gates, job.panel)
     verdict = judge_results(
         read_verdict(job.results, "quality") or QualityVerdict("pass"),
         undecided,
@@ -77,7 +78,7 @@ def judge(
 
 def judge_table(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
     """Verdict on cells of a table: of its gates alone, as there is no slide."""
-    undecided = undecided_markers(gates, job.panel)
+    undecided = markers_to_decide(gates, job.panel)
     nuclei = NucleiFigures(job.panel.nucleus, np.nan, len(cells), np.nan, np.nan)
     decide = f"give --gates gates.csv with {_rows(job.results, undecided)}"
     quality = QualityVerdict("pass")
@@ -100,15 +101,16 @@ def too_frequent(impossible: Sequence[dict[str, Any]], panel: Panel) -> Iterator
             )
 
 
-def undecided_markers(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]:
+def markers_to_decide(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]:
     """Markers without a decided gate, each with the phenotypes that ask for it.
 
     Markers that no phenotype asks for are left out.
     """
     rules = panel.rules.items()
     asking = {
-        str(marker): [name for name, rule in rules if marker in dict(rule.signs)]
-        for marker in gates.loc[gates["grade"] == "undecided", "marker"]
+        marker: [name for name, rule in rules if marker in dict(rule.signs)]
+        for marker in panel.markers
+        if marker in undecided_markers(gates)
     }
     return {marker: names for marker, names in asking.items() if names}
 
