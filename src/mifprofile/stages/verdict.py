@@ -106,11 +106,11 @@ def markers_to_decide(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]
 
     Markers that no phenotype asks for are left out.
     """
-    rules = panel.rules.items()
+    rules, undecided = panel.rules.items(), undecided_markers(gates)
     asking = {
         marker: [name for name, rule in rules if marker in dict(rule.signs)]
         for marker in panel.markers
-        if marker in undecided_markers(gates)
+        if marker in undecided
     }
     return {marker: names for marker, names in asking.items() if names}
 

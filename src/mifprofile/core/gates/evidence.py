@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.gates.counts import counted_gate, one_count
+from mifprofile.core.gates.counts import RULE_OF_THREE, counted_gate, one_count
 from mifprofile.core.gates.gap import has_gap
 from mifprofile.core.gates.gate import Gate, too_few, undecided
 from mifprofile.core.gates.mixture import fit_gate
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from mifprofile.core.gates.gate import Grade
     from mifprofile.core.gates.relations import Relation
     from mifprofile.model import Panel
     from mifprofile.options import PhenotypeOptions
@@ -43,7 +42,6 @@ MIN_FLANKS_OF_GAP = 2.0
 ROUNDS = 2
 # A wider peak (a factor of two in level) is not known to be of negative cells alone.
 MAX_NEGATIVE_FLANK = float(np.log(2))
-RULE_OF_THREE = 3.0
 
 
 def gates_by_evidence(
@@ -108,9 +106,9 @@ def gate_alone(
     shape = Shape(finite)
     if not shape.is_spread:
         return undecided("every cell has the same level")
-    cut = _plain_cut(shape, options)
-    if cut is not None:
-        return _gate_at(cut, shape, options)
+    plain = _plain_gate(shape, options)
+    if plain is not None:
+        return plain
     lit = finite[finite > 0]
     split = fit_gate(lit, options)
     if split.found and _upper_is_main(split.threshold, shape):
@@ -212,14 +210,13 @@ class _Evidence:
         return "", ""
 
 
-def _plain_cut(shape: Shape, options: PhenotypeOptions) -> Cut | None:
-    """Lowest cut above which the levels alone show a population."""
+def _plain_gate(shape: Shape, options: PhenotypeOptions) -> Gate | None:
+    """Gate at the lowest cut above which the levels alone show a population."""
     for cut in shape.cuts:
-        enough = options.min_flanks
-        if _apart(shape, cut, options):
-            enough = MIN_FLANKS_OF_GAP
+        apart = has_gap(shape.logs, shape.log_of(cut.threshold), options.max_gap)
+        enough = MIN_FLANKS_OF_GAP if apart else options.min_flanks
         if cut.flanks >= enough and cut.more_than_tails:
-            return cut
+            return Gate(cut.threshold, _facts(cut), "clear" if apart else "graded")
     return None
 
 
@@ -228,15 +225,6 @@ def _upper_is_main(threshold: float, shape: Shape) -> bool:
     below = shape.logs[shape.logs <= shape.log_of(threshold)]
     away = (shape.peak.at - float(np.median(below))) / shape.peak.left
     return away >= MIN_FLANKS_OF_GAP
-
-
-def _gate_at(cut: Cut, shape: Shape, options: PhenotypeOptions) -> Gate:
-    grade: Grade = "clear" if _apart(shape, cut, options) else "graded"
-    return Gate(cut.threshold, _facts(cut), grade)
-
-
-def _apart(shape: Shape, cut: Cut, options: PhenotypeOptions) -> bool:
-    return has_gap(shape.logs, shape.log_of(cut.threshold), options.max_gap)
 
 
 def _carried_by_most(

@@ -113,13 +113,13 @@ def grade_of(levels: NDArray[np.float64], threshold: float, given: str = "") -> 
     if given == "undecided" and not np.isfinite(threshold):
         return "undecided"
     figures = gate_figures(levels, threshold)
-    share, high, low = (figures[name] for name in GATE_FIGURES[:3])
+    share = figures["positive_pct"]
     if not share > 0:
         return "absent"
     if given in ("clear", "graded"):
         return "clear" if given == "clear" else "graded"
-    moves = max(high - share, share - low)
-    return "clear" if moves <= CLEAR_SHARE * min(share, 100 - share) else "graded"
+    firm = _moves(figures) <= CLEAR_SHARE * min(share, 100 - share)
+    return "clear" if firm else "graded"
 
 
 def drift(
@@ -166,6 +166,12 @@ def _apart(levels: NDArray[np.float64], threshold: float) -> float:
     return apart / spread if spread > 0 else np.nan
 
 
+def _moves(figures: dict[str, float]) -> float:
+    """How far the positive share moves, in %, at 0.8 and 1.25 times the gate."""
+    share, high, low = (figures[name] for name in GATE_FIGURES[:3])
+    return max(high - share, share - low)
+
+
 def _weak(figures: dict[str, float], options: PhenotypeOptions) -> str:
     """Whether what is called positive is only the upper part of one population."""
     apart, share = figures["separation_sd"], figures["positive_pct"]
@@ -177,8 +183,7 @@ def _weak(figures: dict[str, float], options: PhenotypeOptions) -> str:
 def _shaky(figures: dict[str, float], options: PhenotypeOptions) -> str:
     share = figures["positive_pct"]
     low, high = figures["positive_pct_at_1.25"], figures["positive_pct_at_0.8"]
-    moves = max(high - share, share - low)
-    if not moves > max(options.drift_share * share, 100 * options.min_share):
+    if not _moves(figures) > max(options.drift_share * share, 100 * options.min_share):
         return ""
     return f"{share:.1f} % positive would be {low:.1f} to {high:.1f} % at 1.25 to 0.8 ×"
 

@@ -91,7 +91,12 @@ class Cut:
         """
         among = self.above + self.mirrored
         chance = float(binom.sf(self.above - 1, among, 0.5)) if self.above else 1.0
-        return chance < SYMMETRY_P and self.above > TAIL_FACTOR * self.by_tail
+        return chance < SYMMETRY_P and self.more_than_normal
+
+    @property
+    def more_than_normal(self) -> bool:
+        """Whether more cells lie above than the tail of a normal peak explains."""
+        return self.above > TAIL_FACTOR * self.by_tail
 
 
 class Shape:

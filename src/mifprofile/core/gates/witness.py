@@ -91,7 +91,7 @@ def in_the_nucleus(
 
 def brighter_than_chance(cut: Cut, flanks: float) -> bool:
     """Whether the cells above a cut are more than the tail of a normal peak."""
-    return cut.flanks >= flanks and cut.above > 3 * cut.by_tail
+    return cut.flanks >= flanks and cut.more_than_normal
 
 
 def _fold(levels: NDArray[np.float64], above: NDArray[np.bool_]) -> float:
