@@ -292,8 +292,6 @@ def _between_samples(logs: NDArray[np.float64], errors: NDArray[np.float64]) -> 
 
 def _median(thresholds: list[float]) -> float:
     """Median on the logarithm, where there is one."""
-    if min(thresholds) <= 0:
-        return float(np.median(thresholds))
-    if len(thresholds) % 2:
+    if min(thresholds) <= 0 or len(thresholds) % 2:
         return float(np.median(thresholds))
     return float(np.exp(np.median(np.log(thresholds))))
