@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape import (
     COLUMNS,
     OUTSIDE,
@@ -44,6 +45,10 @@ def panel_with(**changes):
 OPTIONS = LandscapeOptions(
     nest_min_cells=2, bed_close_um=20, block_um=125, min_block_um=100
 )
+
+
+def unseen(*markers):
+    return KnownGates(grades=dict.fromkeys(markers, "undecided"))
 
 
 def cells_of(region_counts):
@@ -176,9 +181,7 @@ def test_a_panel_may_spell_cd8_and_foxp3_otherwise(regions):
     asked = "s1", cells, regions, 10.0, panel, OPTIONS
     row = value(landscape(*asked), "ratio", "stroma", "CD8+", "FOXP3+")
     assert (row.value, row.status) == (3.0, "OK")
-    row = value(
-        landscape(*asked, frozenset({"CD8a"})), "ratio", "stroma", "CD8+", "FOXP3+"
-    )
+    row = value(landscape(*asked, unseen("CD8a")), "ratio", "stroma", "CD8+", "FOXP3+")
     assert (row.status, row.reason) == (
         "NOT_COMPUTABLE",
         "undecided: CD8a",
@@ -250,8 +253,8 @@ def test_a_cells_region_is_where_its_centroid_lies(regions):
 
 def test_no_number_rests_on_a_marker_that_is_undecided(regions):
     cells = cells_of({("tumour", "tumour"): 100, ("tumour", "CTL"): 60})
-    undecided = frozenset({"FOXP3", "PD-L1"})
-    table = landscape("s", cells, regions, 10.0, PANEL, OPTIONS, undecided)
+    gates = unseen("FOXP3", "PD-L1")
+    table = landscape("s", cells, regions, 10.0, PANEL, OPTIONS, gates)
     for metric in ("count", "density", "pct_of_cells"):
         row = value(table, metric, "tumour", "Treg")
         assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: FOXP3")
@@ -268,7 +271,7 @@ def test_no_tumour_is_a_finding_only_where_tumour_cells_could_be_seen(regions):
     cells = cells_of({("stroma", "CTL"): 60})
     seen = landscape("s", cells, bare, 10.0, PANEL, OPTIONS)
     assert value(seen, "density", "tumour", "CTL").status == "NO_TUMOUR"
-    blind = landscape("s", cells, bare, 10.0, PANEL, OPTIONS, frozenset({"CK"}))
+    blind = landscape("s", cells, bare, 10.0, PANEL, OPTIONS, unseen("CK"))
     assert not (blind["status"] == "NO_TUMOUR").any()
     row = value(blind, "density", "tumour", "CTL")
     assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: CK")
@@ -276,7 +279,7 @@ def test_no_tumour_is_a_finding_only_where_tumour_cells_could_be_seen(regions):
 
 def test_cells_that_should_have_been_left_out_are_said_to_be_in():
     rule = {"tumour": "CK+/CD8-", "CTL": "CD8+"}
-    guard = Guard.of(panel_with(phenotypes=rule), frozenset({"CD8"}))
+    guard = Guard(panel_with(phenotypes=rule), unseen("CD8"))
     scope = Row("s", "tissue", "tumour", "", "count", "", 5.0, "cells")
     judged = guard.judge(scope)
     assert (judged.value, judged.status) == (5.0, "APPROX")
@@ -285,7 +288,7 @@ def test_cells_that_should_have_been_left_out_are_said_to_be_in():
 
 @pytest.mark.parametrize("name", ["other", "uncertain"])
 def test_cells_without_a_name_may_carry_a_marker_that_is_undecided(name):
-    guard = Guard.of(PANEL, frozenset({"FOXP3"}))
+    guard = Guard(PANEL, unseen("FOXP3"))
     judged = guard.judge(Row("s", "tissue", name, "", "count", "", 5.0, "cells"))
     assert (judged.value, judged.status) == (5.0, "APPROX")
     assert judged.reason == "undecided, and so not left out: FOXP3"

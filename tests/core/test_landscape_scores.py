@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape import OUTSIDE, STROMA, TUMOUR, landscape, widen
 from mifprofile.core.metrics import METRICS
 from mifprofile.model import Panel
@@ -183,8 +184,8 @@ def test_without_levels_there_is_no_h_score_but_a_share(cells, regions):
 
 
 def test_without_levels_bins_are_relative_to_the_gate(cells, regions):
-    gate = {"HER2": 20.0}
-    table = table_of(cells, regions, options=LandscapeOptions(), thresholds=gate)
+    gates = KnownGates({"HER2": 20.0})
+    table = table_of(cells, regions, options=LandscapeOptions(), gates=gates)
     given = LandscapeOptions(her2_levels=(10, 20, 40))
     calibrated = table_of(cells, regions, options=given)
     for metric in ("her2_h_score", "her2_pct_complete", "her2_class"):
@@ -195,10 +196,10 @@ def test_without_levels_bins_are_relative_to_the_gate(cells, regions):
 
 def test_her2_that_is_absent_has_a_score_of_zero(cells, regions):
     gate, options = {"HER2": np.nan}, LandscapeOptions()
-    absent = table_of(cells, regions, options=options, thresholds=gate)
+    absent = table_of(cells, regions, options=options, gates=KnownGates(gate))
     assert pick(absent, "her2_h_score").value == 0
-    unseen = frozenset({"HER2"})
-    table = table_of(cells, regions, options=options, thresholds=gate, undecided=unseen)
+    unseen = KnownGates(gate, {"HER2": "undecided"})
+    table = table_of(cells, regions, options=options, gates=unseen)
     row = pick(table, "her2_h_score")
     assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: HER2")
 
@@ -232,7 +233,10 @@ def test_a_panel_of_four_markers_is_approximate(cells, regions):
 
 
 def test_an_undecided_marker_gives_no_score(cells, regions):
-    row = pick(table_of(cells, regions, undecided=frozenset({"PD-L1"})), "pdl1_tps")
+    row = pick(
+        table_of(cells, regions, gates=KnownGates(grades={"PD-L1": "undecided"})),
+        "pdl1_tps",
+    )
     assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: PD-L1")
     assert np.isnan(row.value)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape import (
     EXCLUDED,
     OUTSIDE,
@@ -201,7 +202,7 @@ def test_few_cells_and_far_radii_have_reasons(cells, regions):
 def test_no_distance_rests_on_a_marker_that_is_undecided(regions):
     points = {"CTL": [(500, 500), (520, 500)], "Treg": [(500, 520), (520, 520)]}
     cells = placed(**points, tumour=[(600, 600), (620, 600)])
-    table = table_of(cells, regions, undecided=frozenset({"FOXP3"}))
+    table = table_of(cells, regions, gates=KnownGates(grades={"FOXP3": "undecided"}))
     for pair in (("CTL", "Treg"), ("Treg", "CTL")):
         row = pick(table, "nn_median_um", *pair)
         assert (row.status, row.reason) == ("NOT_COMPUTABLE", "undecided: FOXP3")

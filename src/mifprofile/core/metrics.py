@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 import pandas as pd
+
+from mifprofile.core.capability import NESTS
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,26 @@ class Metric:
         When the value is missing or not to be trusted.
     source : str
         Where the definition comes from.
+    question : str
+        What the panel must be able to answer, as of `mifprofile.core.capability`.
     asks : tuple of str
         Molecules whose gates it rests on, beside those of the phenotypes in its row.
-    of_tumour, of_all : bool
-        Whether it rests on the tumour cells, or on all phenotypes of the panel.
+    of_tumour, of_immune, of_all : bool
+        Whether it rests on tumour cells, on immune cells, on all phenotypes.
+    nests, mapped : bool
+        Whether it needs a tumour nest, and the shape of the tissue.
+    least : str
+        The option that says of how many tumour cells it is no longer ``SMALL``; with
+        ``min_tumour_cells`` the tumour bed must be large enough as well.
+    columns : tuple of str
+        What the cell table must hold; ``{HER2}`` and ``{PD-L1}`` are their markers,
+        ``{part}`` where PD-L1 is read.
+    her2 : str
+        ``bins`` if it needs levels of 1+, 2+ and 3+, ``gate`` if the gate will do.
+    counts : bool
+        Whether ``n_num`` is a number of cells that were called.
+    headline : bool
+        Whether it is given at other gates, too.
     """
 
     name: str
@@ -39,9 +58,18 @@ class Metric:
     denominator: str = ""
     edge_cases: str = ""
     source: str = ""
+    question: str = ""
     asks: tuple[str, ...] = ()
     of_tumour: bool = False
+    of_immune: bool = False
     of_all: bool = False
+    nests: bool = False
+    mapped: bool = False
+    least: Literal["", "min_tumour_cells", "min_tumour_cells_ic"] = ""
+    columns: tuple[str, ...] = ()
+    her2: Literal["", "bins", "gate"] = ""
+    counts: bool = False
+    headline: bool = False
 
 
 _TUMOUR = "no tumour cell: NO_TUMOUR; fewer than landscape.min_tumour_cells: SMALL"
@@ -70,7 +98,13 @@ _IMMUNE = (*LYMPHOCYTES, *MACROPHAGES)
 
 _LISTED = (
     Metric("area", "Area", "pixels of the region × area of a pixel", "mm2"),
-    Metric("count", "Cells", "cells whose centroid lies in the region", "cells"),
+    Metric(
+        "count",
+        "Cells",
+        "cells whose centroid lies in the region",
+        "cells",
+        counts=True,
+    ),
     Metric(
         "density",
         "Density",
@@ -78,6 +112,8 @@ _LISTED = (
         "cells/mm2",
         "area of the region",
         "0 if none was found; area below landscape.min_area_mm2: LOW_AREA",
+        counts=True,
+        headline=True,
     ),
     Metric(
         "pct_of_cells",
@@ -86,6 +122,7 @@ _LISTED = (
         "%",
         "all cells of the region",
         "no cell: LOW_N; fewer than landscape.min_parent_cells: SMALL",
+        counts=True,
     ),
     Metric(
         "pct_positive",
@@ -94,6 +131,7 @@ _LISTED = (
         "%",
         "cells of the phenotype",
         "no cell: LOW_N; fewer than landscape.min_parent_cells: SMALL",
+        counts=True,
     ),
     Metric(
         "ratio",
@@ -132,6 +170,10 @@ _LISTED = (
         "PMC7265767",
         asks=_PDL1,
         of_tumour=True,
+        question="PD-L1 TPS",
+        least="min_tumour_cells",
+        counts=True,
+        headline=True,
     ),
     Metric(
         "pdl1_cps",
@@ -146,6 +188,10 @@ _LISTED = (
         "PMC7265767; the distance stands for the pathologist's 20x field",
         asks=(*_PDL1, *_IMMUNE),
         of_tumour=True,
+        question="PD-L1 CPS",
+        least="min_tumour_cells",
+        counts=True,
+        headline=True,
     ),
     Metric(
         "pdl1_ic",
@@ -158,6 +204,12 @@ _LISTED = (
         "PMC7265767; area of cells, not of stained pixels",
         asks=(*_PDL1, *_IMMUNE),
         of_tumour=True,
+        question="PD-L1 IC",
+        least="min_tumour_cells_ic",
+        nests=True,
+        columns=("area_um2",),
+        counts=True,
+        headline=True,
     ),
     Metric(
         "pdl1_ic_stained",
@@ -171,6 +223,11 @@ _LISTED = (
         "PMC7265767",
         asks=(*_PDL1, *_IMMUNE),
         of_tumour=True,
+        question="PD-L1 IC",
+        least="min_tumour_cells_ic",
+        nests=True,
+        columns=("area_um2", "{PD-L1}_{part}_positive_fraction"),
+        counts=True,
     ),
     *(
         Metric(
@@ -180,8 +237,12 @@ _LISTED = (
             "1",
             "draws",
             "as the score; fewer than landscape.min_blocks blocks: LOW_AREA",
+            question=f"PD-L1 {score.upper()}",
             asks=_PDL1 if score == "tps" else (*_PDL1, *_IMMUNE),
             of_tumour=True,
+            nests=score == "ic",
+            least="min_tumour_cells_ic" if score == "ic" else "min_tumour_cells",
+            columns=("area_um2",) if score == "ic" else (),
         )
         for score in ("tps", "cps", "ic")
     ),
@@ -195,6 +256,9 @@ _LISTED = (
         "phenoptrReports R/positivity.R, without its rounding",
         asks=_HER2,
         of_tumour=True,
+        question="HER2 H-score",
+        least="min_tumour_cells",
+        her2="bins",
     ),
     Metric(
         "her2_pct_bin",
@@ -205,6 +269,9 @@ _LISTED = (
         _LEVELS,
         asks=_HER2,
         of_tumour=True,
+        question="HER2 H-score",
+        least="min_tumour_cells",
+        her2="bins",
     ),
     Metric(
         "her2_pct_pos",
@@ -215,6 +282,11 @@ _LISTED = (
         f"tumour called by HER2: NOT_COMPUTABLE; by the gate: APPROX; {_SAMPLE}",
         asks=_HER2,
         of_tumour=True,
+        question="share of HER2+ tumour cells",
+        least="min_tumour_cells",
+        her2="gate",
+        counts=True,
+        headline=True,
     ),
     Metric(
         "her2_pct_complete",
@@ -226,6 +298,10 @@ _LISTED = (
         f"no completeness in the cell table: NOT_COMPUTABLE; {_LEVELS}",
         asks=_HER2,
         of_tumour=True,
+        question="HER2 H-score",
+        least="min_tumour_cells",
+        her2="bins",
+        columns=("{HER2}_membrane_completeness",),
     ),
     Metric(
         "her2_class",
@@ -238,6 +314,10 @@ _LISTED = (
         "10.1200/JCO.22.02864; no ISH, 0 and 1 not told apart without controls",
         asks=_HER2,
         of_tumour=True,
+        question="HER2 H-score",
+        least="min_tumour_cells",
+        her2="bins",
+        columns=("{HER2}_membrane_completeness",),
     ),
     Metric(
         "her2_block_cv",
@@ -248,6 +328,9 @@ _LISTED = (
         f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
         asks=_HER2,
         of_tumour=True,
+        question="HER2 H-score",
+        least="min_tumour_cells",
+        her2="bins",
     ),
     Metric(
         "her2_pct_blocks_low",
@@ -259,6 +342,10 @@ _LISTED = (
         f"fewer than 2 blocks: LOW_AREA; {_LEVELS}",
         asks=_HER2,
         of_tumour=True,
+        question="HER2 H-score",
+        least="min_tumour_cells",
+        her2="bins",
+        columns=("{HER2}_membrane_completeness",),
     ),
     Metric(
         "stil_area_pct",
@@ -270,6 +357,11 @@ _LISTED = (
         "NOT_COMPUTABLE",
         "PMC6267863; the only one to compare with a pathologist's sTIL",
         asks=LYMPHOCYTES,
+        question="stromal TILs",
+        nests=True,
+        columns=("area_um2",),
+        counts=True,
+        headline=True,
     ),
     Metric(
         "til_cell_pct",
@@ -279,6 +371,9 @@ _LISTED = (
         "cells of the stroma",
         "as stil_area_pct; not to be compared with a pathologist's sTIL",
         asks=LYMPHOCYTES,
+        question="stromal TILs",
+        nests=True,
+        counts=True,
     ),
     Metric(
         "itil_density",
@@ -288,6 +383,10 @@ _LISTED = (
         "area of the nests",
         "as stil_area_pct",
         asks=LYMPHOCYTES,
+        question="stromal TILs",
+        nests=True,
+        counts=True,
+        headline=True,
     ),
     Metric(
         "immune_class",
@@ -299,6 +398,8 @@ _LISTED = (
         "than landscape.min_blocks blocks: LOW_AREA",
         source="10.1038/s41374-021-00653-y; its cuts are placeholders to calibrate",
         asks=_CD8,
+        question="CD8 density",
+        nests=True,
     ),
     Metric(
         "immune_class_probability",
@@ -308,6 +409,8 @@ _LISTED = (
         "draws",
         "fewer than landscape.min_blocks blocks: LOW_AREA",
         asks=_CD8,
+        question="CD8 density",
+        nests=True,
     ),
 )
 
@@ -350,6 +453,7 @@ _SPATIAL = (
         _CELLS,
         f"{_PAIR}; no cell of A left at risk: LOW_AREA",
         "10.1038/ncomms15095 for R = 20 µm (there of L)",
+        mapped=True,
     ),
     Metric(
         "mean_neighbours",
@@ -378,6 +482,7 @@ _SPATIAL = (
         _CELLS,
         _PAIR,
         "spatstat.explore edge.Trans; docs/spatial.md",
+        mapped=True,
     ),
     Metric(
         "doc_ratio",
@@ -387,6 +492,7 @@ _SPATIAL = (
         _CELLS,
         f"{_PAIR}; no two cells within r: NOT_COMPUTABLE",
         "spatialTIME's exact CSR; docs/spatial.md",
+        mapped=True,
     ),
     Metric(
         "mixing_keren",
@@ -398,6 +504,8 @@ _SPATIAL = (
         "TrigosTeam/SPIAT R/mixing_score_summary.R",
         asks=_IMMUNE,
         of_tumour=True,
+        question=NESTS,
+        of_immune=True,
     ),
     Metric(
         "mixing_spiat_normalised",
@@ -410,6 +518,8 @@ _SPATIAL = (
         "TrigosTeam/SPIAT R/mixing_score_summary.R",
         asks=_IMMUNE,
         of_tumour=True,
+        question=NESTS,
+        of_immune=True,
     ),
     Metric(
         "mixing_ark_percent",
@@ -422,6 +532,8 @@ _SPATIAL = (
         "angelolab/ark-analysis analysis/neighborhood_analysis.py",
         asks=_IMMUNE,
         of_tumour=True,
+        question=NESTS,
+        of_immune=True,
     ),
     Metric(
         "mixing_ark_homogeneous",
@@ -433,6 +545,8 @@ _SPATIAL = (
         "angelolab/ark-analysis analysis/neighborhood_analysis.py",
         asks=_IMMUNE,
         of_tumour=True,
+        question=NESTS,
+        of_immune=True,
     ),
     Metric(
         "morisita_horn",
@@ -443,6 +557,7 @@ _SPATIAL = (
         _CELLS,
         _FEW,
         "10.1186/s13058-015-0638-4",
+        mapped=True,
     ),
     Metric(
         "moran_i",
@@ -454,6 +569,7 @@ _SPATIAL = (
         "fewer than landscape.min_pair_cells: LOW_N; fewer than 4 tiles, or none that "
         "touch: LOW_AREA; the same density everywhere: NOT_COMPUTABLE",
         "docs/spatial.md",
+        mapped=True,
     ),
     Metric(
         "moran_z",
@@ -463,6 +579,7 @@ _SPATIAL = (
         "none: n_num is cells, n_den tiles",
         "as moran_i; every permutation gives this I: NOT_COMPUTABLE",
         "Cliff and Ord; docs/spatial.md",
+        mapped=True,
     ),
     Metric(
         "shannon_bits",
@@ -493,6 +610,8 @@ _SPATIAL = (
         "area of the band, less what is nearer to the tissue's edge than to the nest's",
         f"{_NESTS}; band below landscape.min_area_mm2: LOW_AREA",
         "akoyabio/phenoptr R/density_bands.R",
+        nests=True,
+        mapped=True,
     ),
     Metric(
         "log2_nest_stroma",
@@ -503,6 +622,8 @@ _SPATIAL = (
         f"{_NESTS}; fewer than landscape.min_pair_cells in both: LOW_N; no stroma: "
         "LOW_AREA",
         "Cancer Res 76(12):3496",
+        nests=True,
+        mapped=True,
     ),
     Metric(
         "median_depth_um",
@@ -513,6 +634,8 @@ _SPATIAL = (
         f"{_NESTS}, or half deeper than 300 µm; fewer than landscape.min_pair_cells: "
         "LOW_N",
         "docs/spatial.md",
+        nests=True,
+        mapped=True,
     ),
     Metric(
         "centre_of_mass_um",
@@ -522,15 +645,21 @@ _SPATIAL = (
         "none: n_num and n_den are the cells in the bands",
         f"{_NESTS}; fewer than landscape.min_pair_cells: LOW_N",
         "docs/spatial.md",
+        nests=True,
+        mapped=True,
     ),
 )
 
+FOR_PEOPLE = (
+    *("name", "title", "formula", "unit"),
+    *("denominator", "edge_cases", "source"),
+)
 METRICS: dict[str, Metric] = {m.name: m for m in (*_LISTED, *_SPATIAL)}
 # What is asked of cells beside each other; most rows of a table are of these.
 SPATIAL_METRICS = frozenset(metric.name for metric in _SPATIAL)
 
 
 def dictionary() -> pd.DataFrame:
-    """All metrics, a row each; the columns are the fields of `Metric` for people."""
-    names = [field.name for field in fields(Metric) if field.type == "str"]
+    """All metrics, a row each, with what people want to know."""
+    names = list(FOR_PEOPLE)
     return pd.DataFrame([asdict(metric) for metric in METRICS.values()], columns=names)

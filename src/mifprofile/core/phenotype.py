@@ -105,6 +105,29 @@ def call_cells(
     )
 
 
+def called_again(
+    levels: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    panel: Panel,
+    min_confidence: float,
+    evaluable: pd.Series | None = None,
+) -> pd.DataFrame:
+    """What other thresholds would say of the cells.
+
+    Parameters
+    ----------
+    levels, thresholds, panel, min_confidence, evaluable
+        As of `call_cells`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of its columns the positivity, ``phenotype`` and ``lineage``.
+    """
+    found = call_cells(levels, thresholds, panel, min_confidence, evaluable)
+    return found[[*(f"{name}_positive" for name in levels), "phenotype", "lineage"]]
+
+
 def call_phenotypes(positive: pd.DataFrame, panel: Panel) -> pd.Series:
     """Name of the first rule that each cell fits, subsets first, else ``"other"``."""
     codes = np.full(len(positive), panel.categories.index(OTHER))

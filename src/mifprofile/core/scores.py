@@ -6,8 +6,7 @@ immunofluorescence: for research, not a companion diagnostic's result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -45,34 +44,12 @@ SURE = 0.7
 MAIN_PATTERN_PCT = 10.0
 
 
-@dataclass(frozen=True)
-class Score:
-    """One number with what it was made of.
+class Score(NamedTuple):
+    """A number and what it was made of; NaN where there is nothing to divide by."""
 
-    Parameters
-    ----------
-    name : str
-        As in `mifprofile.core.metrics.METRICS`.
-    value : float
-        NaN if it could not be had.
-    unit : str
-    n_num, n_den : float
-        Cells in the numerator and in the denominator.
-    status, reason : str
-        As in ``landscape.csv``.
-    """
-
-    name: str
     value: float
-    unit: str
-    n_num: float = np.nan
+    n_num: float
     n_den: float = np.nan
-    status: Status = "OK"
-    reason: str = ""
-
-    def without_value(self, status: Status, reason: str) -> Score:
-        """The same score, not to be had."""
-        return replace(self, value=np.nan, status=status, reason=reason)
 
 
 def adequacy(
@@ -102,7 +79,7 @@ def adequacy(
     return "ADEQUATE", ""
 
 
-def tps(positive: int, tumour: int, *, min_tumour_cells: int = 100) -> Score:
+def tps(positive: int, tumour: int) -> Score:
     """PD-L1 tumour proportion score: positive among viable tumour cells, %.
 
     Parameters
@@ -110,17 +87,10 @@ def tps(positive: int, tumour: int, *, min_tumour_cells: int = 100) -> Score:
     positive, tumour : int
         PD-L1+ tumour cells, and all of them.
     """
-    score = Score("pdl1_tps", _percent(positive, tumour), "%", positive, tumour)
-    return _enough_tumour(score, tumour, min_tumour_cells)
+    return Score(_percent(positive, tumour), positive, tumour)
 
 
-def cps(
-    positive_tumour: int,
-    positive_immune: int,
-    tumour: int,
-    *,
-    min_tumour_cells: int = 100,
-) -> Score:
+def cps(positive_tumour: int, positive_immune: int, tumour: int) -> Score:
     """PD-L1 combined positive score, at most 100; a number, not a percentage.
 
     Parameters
@@ -131,40 +101,24 @@ def cps(
         Viable tumour cells.
     """
     positive = positive_tumour + positive_immune
-    value = min(MAX_CPS, _percent(positive, tumour)) if tumour else np.nan
-    score = Score("pdl1_cps", value, "1", positive, tumour)
-    return _enough_tumour(score, tumour, min_tumour_cells)
+    return Score(
+        float(np.minimum(MAX_CPS, _percent(positive, tumour))), positive, tumour
+    )
 
 
-def ic_score(
-    positive_mm2: float,
-    bed_mm2: float,
-    *,
-    positive: int,
-    tumour: int,
-    min_tumour_cells: int = 50,
-) -> Score:
-    """PD-L1+ immune cells by area: their share of the tumour's area, %.
+def area_share(covered_mm2: float, area_mm2: float, count: int) -> Score:
+    """Share of an area that some cells cover, %.
+
+    Of PD-L1+ immune cells in the tumour bed it is the IC score, of lymphocytes in the
+    stroma the analogue of sTIL.
 
     Parameters
     ----------
-    positive_mm2 : float
-        Summed area of PD-L1+ immune cells in the tumour bed.
-    bed_mm2 : float
-        Tumour nests with the stroma between and around them.
-    positive, tumour : int
-        PD-L1+ immune cells of that area, and viable tumour cells.
+    covered_mm2, area_mm2 : float
+    count : int
+        The cells.
     """
-    score = Score("pdl1_ic", _percent(positive_mm2, bed_mm2), "%", positive)
-    return _enough_tumour(score, tumour, min_tumour_cells)
-
-
-def stil_area_pct(lymphocyte_mm2: float, stroma_mm2: float, *, count: int) -> Score:
-    """Share of the stroma's area that lymphocytes cover, %: the analogue of sTIL."""
-    score = Score("stil_area_pct", _percent(lymphocyte_mm2, stroma_mm2), "%", count)
-    if stroma_mm2 == 0:
-        return score.without_value("LOW_AREA", "no stroma")
-    return score
+    return Score(_percent(covered_mm2, area_mm2), count)
 
 
 def her2_bins(
@@ -182,7 +136,7 @@ def her2_bins(
     return np.searchsorted(np.asarray(thresholds), levels, side="left")
 
 
-def h_score(bins: NDArray[np.intp], *, min_tumour_cells: int = 100) -> Score:
+def h_score(bins: NDArray[np.intp]) -> Score:
     """H = 1·%1+ + 2·%2+ + 3·%3+ of tumour cells, 0 to 300.
 
     Parameters
@@ -191,17 +145,11 @@ def h_score(bins: NDArray[np.intp], *, min_tumour_cells: int = 100) -> Score:
         As from `her2_bins`.
     """
     value = 100 * float(bins.mean()) if len(bins) else np.nan
-    positive = int(np.count_nonzero(bins))
-    score = Score("her2_h_score", value, "1", positive, len(bins))
-    return _enough_tumour(score, len(bins), min_tumour_cells)
+    return Score(value, int(np.count_nonzero(bins)), len(bins))
 
 
 def her2_class(
-    bins: NDArray[np.intp],
-    completeness: Floats,
-    *,
-    complete: float = 0.8,
-    min_tumour_cells: int = 100,
+    bins: NDArray[np.intp], completeness: Floats, *, complete: float = 0.8
 ) -> Score:
     """The analogue of the ASCO/CAP classes: 0, 1, 2 (2+-like) or 3 (3+-like).
 
@@ -217,10 +165,8 @@ def her2_class(
     complete : float
         From here on a membrane counts as complete.
     """
-    score = Score("her2_class", np.nan, "class", n_den=len(bins))
-    score = _enough_tumour(score, len(bins), min_tumour_cells)
-    if score.status not in HAS_VALUE:
-        return score
+    if len(bins) == 0:
+        return Score(np.nan, 0, 0)
     whole = completeness >= complete
     intense = 100 * float((whole & (bins == 3)).mean())
     circled = 100 * float((whole & (bins > 0)).mean())
@@ -231,7 +177,7 @@ def her2_class(
         value, share = 2, circled
     else:
         value, share = int(partial > MAIN_PATTERN_PCT), partial
-    return replace(score, value=value, n_num=round(share * len(bins) / 100))
+    return Score(value, round(share * len(bins) / 100), len(bins))
 
 
 def immune_class(
@@ -296,12 +242,3 @@ def probability_at_least(
 
 def _percent(part: float, whole: float) -> float:
     return 100 * part / whole if whole else np.nan
-
-
-def _enough_tumour(score: Score, tumour: int, least: int) -> Score:
-    if tumour == 0:
-        return score.without_value("NO_TUMOUR", "no tumour cell was found")
-    if tumour < least:
-        reason = f"fewer than {least} tumour cells"
-        return replace(score, status="SMALL", reason=reason)
-    return score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,16 +16,22 @@ from mifprofile.core.foreign import (
     positive_by_list,
     region_of,
 )
-from mifprofile.core.gates import undecided_markers
+from mifprofile.core.gates import KnownGates, undecided_markers
 from mifprofile.core.landscape import (
     OUTSIDE,
     REGION_NAMES,
+    Recall,
     landscape,
     landscape_of_areas,
     region_of_cells,
 )
 from mifprofile.core.maps import at_grid
-from mifprofile.core.phenotype import call_cells, lineage_of
+from mifprofile.core.phenotype import (
+    call_cells,
+    call_positive,
+    called_again,
+    lineage_of,
+)
 from mifprofile.errors import UsageError
 from mifprofile.io.atomic import storage_errors
 from mifprofile.io.cell_tables import (
@@ -44,6 +50,7 @@ from mifprofile.stages.report import software, stage_records, write_report
 from mifprofile.stages.verdict import judge_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -71,6 +78,7 @@ class _Called:
     levels: pd.DataFrame
     gates: pd.DataFrame
     cells: pd.DataFrame
+    recall: Recall
 
 
 def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, Any]:
@@ -171,7 +179,30 @@ def _call(job: Job, read: CellTable, tissue: _Tissue) -> _Called:
     rest = cells[[c for c in cells if c not in calls]]
     named_cells = pd.concat([rest, calls], axis=1)
     named_cells["region"] = _regions(cells, tissue)
-    return _Called(levels, gates, named_cells)
+    recall = _recall(job, levels, gates, named=phenotypes is not None)
+    return _Called(levels, gates, named_cells, recall)
+
+
+def _known(gates: pd.DataFrame) -> KnownGates:
+    """Gates of what was measured, and the grades of all."""
+    measured = gates[gates["method"] != GIVEN]
+    return replace(KnownGates.of(gates), thresholds=KnownGates.of(measured).thresholds)
+
+
+def _recall(
+    job: Job, levels: pd.DataFrame, gates: pd.DataFrame, *, named: bool
+) -> Recall:
+    """Calls of the same cells at other thresholds; names that were given stay."""
+    panel, least = job.panel, job.options.phenotype.min_confidence
+    before = KnownGates.of(gates).thresholds
+
+    def calls(thresholds: Mapping[str, float]) -> pd.DataFrame:
+        moved = {**before, **thresholds}
+        if named:
+            return call_positive(levels, moved)
+        return called_again(levels, moved, panel, least)
+
+    return calls
 
 
 def _levels(
@@ -226,12 +257,7 @@ def _gates(
 
 
 def _rows(job: Job, called: _Called, tissue: _Tissue) -> pd.DataFrame:
-    gates = called.gates
-    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
-    asked = (
-        *(job.panel, job.options.landscape),
-        *(undecided_markers(gates), thresholds),
-    )
+    asked = job.panel, job.options.landscape, _known(called.gates), called.recall
     cells, name = called.cells, job.results.sample_id
     if tissue.regions is None:
         return landscape_of_areas(name, cells, tissue.areas_mm2, *asked)

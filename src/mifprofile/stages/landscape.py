@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifprofile.core.foreign import drawn_region
-from mifprofile.core.gates import undecided_markers
+from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape import (
     GLASS,
     REGION_NAMES,
@@ -25,7 +25,8 @@ from mifprofile.core.landscape import (
 )
 from mifprofile.core.maps import at_grid
 from mifprofile.core.metrics import dictionary
-from mifprofile.core.quality import draw_areas
+from mifprofile.core.phenotype import called_again, marker_levels
+from mifprofile.core.quality import EVALUABLE, draw_areas
 from mifprofile.errors import UsageError
 from mifprofile.io.geojson import read_drawn_areas
 from mifprofile.io.readers import open_slide
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from mifprofile.core.landscape import Recall
     from mifprofile.core.quality import DrawnArea
     from mifprofile.io.results import Results
     from mifprofile.model import Panel, Slide
@@ -64,7 +66,6 @@ def landscape(job: Job) -> dict[str, Any]:
     if job.regions is not None:
         results.keep_input(job.regions)
     cells["region"] = region_of_cells(cells, regions, um)
-    gates = read_gates_used(results.gates)
     table = core_landscape(
         results.sample_id,
         cells,
@@ -72,8 +73,8 @@ def landscape(job: Job) -> dict[str, Any]:
         um,
         job.panel,
         options,
-        undecided_markers(gates),
-        dict(zip(gates["marker"], gates["threshold"], strict=True)),
+        KnownGates.of(read_gates_used(results.gates)),
+        _recall(job, cells),
     )
     write_label_store(
         results.regions,
@@ -90,6 +91,13 @@ def landscape(job: Job) -> dict[str, Any]:
         "drawn_mm2": drawn_mm2,
         "rows": len(table),
     }
+
+
+def _recall(job: Job, cells: pd.DataFrame) -> Recall:
+    """Calls of the same cells at other thresholds."""
+    levels, seen = marker_levels(cells, job.panel), cells[EVALUABLE]
+    least = job.options.phenotype.min_confidence
+    return lambda moved: called_again(levels, moved, job.panel, least, seen)
 
 
 def check_landscape(options: Options, panel: Panel, regions: Path | None) -> None:

@@ -13,7 +13,7 @@ from mifprofile.core.gates import (
     gate_figures,
     grade_of,
 )
-from mifprofile.core.gates.figures import population_pct
+from mifprofile.core.gates.figures import dim_threshold, population_pct
 from mifprofile.core.gates.shape import Shape
 from mifprofile.options import PhenotypeOptions
 
@@ -89,6 +89,7 @@ def test_what_a_gate_does():
         "corrected_pct": pytest.approx(100 * 4 / 9),
         "corrected_low": pytest.approx(100 * 1.090 / 9, abs=0.01),
         "corrected_high": pytest.approx(100 * 10.242 / 9, abs=0.01),
+        "dim": 100.0,
     }
 
 
@@ -117,9 +118,9 @@ def test_no_separation_without_two_sides():
 @given(st.floats(-6, 6), st.integers(0, 50), st.floats(20, 900))
 def test_figures_know_no_unit(power, seed, threshold):
     levels, times = mixed(seed, 0.1, n=200), 10**power
-    own = list(gate_figures(levels, threshold).values())
-    other = list(gate_figures(times * levels, times * threshold).values())
-    assert other == pytest.approx(own, nan_ok=True)
+    own = gate_figures(levels, threshold)
+    other = gate_figures(times * levels, times * threshold)
+    assert other == pytest.approx(own | {"dim": times * own["dim"]}, nan_ok=True)
 
 
 def peak_and_tail(*tail):
@@ -130,7 +131,7 @@ def peak_and_tail(*tail):
 
 def test_dim_cells_between_the_peak_and_the_gate_are_in_doubt():
     levels = peak_and_tail(*[300] * 10, *[900] * 40)
-    corrected, low, high = population_pct(levels, 600.0)
+    corrected, low, high = population_pct(levels, 600.0, dim_threshold(levels, 600.0))
     # 40 surely, 50 at most.
     assert corrected == pytest.approx(100 * 2000**0.5 / 550)
     assert low == pytest.approx(100 * chi2.ppf(0.025, 80) / 2 / 550)
@@ -142,11 +143,13 @@ def test_a_gate_within_the_peak_leaves_no_doubt_about_dim_cells():
     threshold = float(np.median(levels))
     assert Shape(levels).edge(4) > threshold
     share = 100 * (levels > threshold).mean()
-    assert population_pct(levels, threshold)[0] == pytest.approx(share)
+    assert population_pct(levels, threshold, dim_threshold(levels, threshold))[
+        0
+    ] == pytest.approx(share)
 
 
 def test_no_cell_above_a_gate_leaves_an_upper_end():
-    corrected, low, high = population_pct(np.full(100, 7.0), 9.0)
+    corrected, low, high = population_pct(np.full(100, 7.0), 9.0, 9.0)
     assert (corrected, low) == (0, 0)
     assert high == pytest.approx(-np.log(0.025))  # of 100
 
@@ -155,7 +158,7 @@ def test_no_cell_above_a_gate_leaves_an_upper_end():
 def test_the_ends_are_garwood_s(count):
     # At either end, as many or as few cells would be seen in 2.5 % of slides.
     levels = np.repeat([1.0, 9.0], [1000 - count, count])
-    _, low, high = population_pct(levels, 5.0)
+    _, low, high = population_pct(levels, 5.0, dim_threshold(levels, 5.0))
     assert poisson.sf(count - 1, 10 * low) == pytest.approx(0.025)
     assert poisson.cdf(count, 10 * high) == pytest.approx(0.025)
 
@@ -164,7 +167,9 @@ def test_the_ends_are_garwood_s(count):
 @given(st.integers(0, 50), st.floats(1, 2000))
 def test_the_interval_holds_the_share_and_the_corrected_share(seed, threshold):
     levels = mixed(seed, 0.1, n=200)
-    corrected, low, high = population_pct(levels, threshold)
+    corrected, low, high = population_pct(
+        levels, threshold, dim_threshold(levels, threshold)
+    )
     share = 100 * (levels > threshold).sum() / levels.size
     assert low <= share <= corrected <= high
 

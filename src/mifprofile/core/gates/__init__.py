@@ -1,9 +1,21 @@
 """Where positive begins: every way to find a threshold, and how sure it is."""
 
 from mifprofile.core.gates.evidence import gate_alone
-from mifprofile.core.gates.figures import GATE_FIGURES, drift, gate_figures, grade_of
+from mifprofile.core.gates.figures import (
+    GATE_FIGURES,
+    drift,
+    gate_figures,
+    grade_of,
+    population,
+)
 from mifprofile.core.gates.find import find_gate, find_gates, gating_order, method_of
-from mifprofile.core.gates.gate import GATE_COLUMNS, Gate, Grade, undecided_markers
+from mifprofile.core.gates.gate import (
+    GATE_COLUMNS,
+    Gate,
+    Grade,
+    KnownGates,
+    undecided_markers,
+)
 from mifprofile.core.gates.mixture import fit_gate
 from mifprofile.core.gates.pooling import pool
 
@@ -12,6 +24,7 @@ __all__ = [
     "GATE_FIGURES",
     "Gate",
     "Grade",
+    "KnownGates",
     "drift",
     "find_gate",
     "find_gates",
@@ -22,5 +35,6 @@ __all__ = [
     "grade_of",
     "method_of",
     "pool",
+    "population",
     "undecided_markers",
 ]

@@ -27,6 +27,7 @@ GATE_FIGURES = (
     "corrected_pct",
     "corrected_low",
     "corrected_high",
+    "dim",
 )
 # The negative peak ends so many of its flanks above its middle.
 EDGE_FLANKS = 4.0
@@ -48,48 +49,73 @@ def gate_figures(levels: NDArray[np.float64], threshold: float) -> dict[str, flo
         Of `GATE_FIGURES`: cells above the gate in %, and above 0.8 and 1.25 times the
         gate; and how far positive and negative cells lie apart: the means on the
         scale of `mifprofile.core.levels`, in standard deviations within both. NaN where
-        there is no gate, no cell, or none on one side. Last the size of the positive
-        population, see `population_pct`.
+        there is no gate, no cell, or none on one side. Then the size of the positive
+        population, see `population_pct`; and ``dim``, the level at which its dimmest
+        cells may begin.
     """
     known = levels[np.isfinite(levels)]
     if known.size == 0 or not np.isfinite(threshold):
         return dict.fromkeys(GATE_FIGURES, np.nan)
     shares = [100 * float((known > threshold * f).mean()) for f in (1, 0.8, 1.25)]
-    size = population_pct(known, threshold)
-    values = [*shares, _apart(known, threshold), *size]
+    dim = dim_threshold(known, threshold)
+    size = population_pct(known, threshold, dim)
+    values = [*shares, _apart(known, threshold), *size, dim]
     return dict(zip(GATE_FIGURES, values, strict=True))
 
 
-def population_pct(
-    levels: NDArray[np.float64], threshold: float
-) -> tuple[float, float, float]:
-    """Size of the positive population, whatever is in doubt about its dim cells.
+def dim_threshold(levels: NDArray[np.float64], threshold: float) -> float:
+    """Level at which the negative peak ends, if that is below the gate; else the gate.
 
-    Graded cells lie between the end of the negative peak and the gate, and are positive
-    or not by convention. So the population has at least the cells above the gate and at
-    most those beyond the peak: their geometric mean stands for it, and the interval
-    reaches from the exact Poisson limit (Garwood 1936) below the one to that above the
-    other. Where the gate lies within the peak, the cells above it are all there is.
+    Graded cells lie between both, and are positive or not by convention.
 
     Parameters
     ----------
     levels : (n,) float64 array
         Finite, n > 0.
     threshold : float
+    """
+    shape = Shape(levels)
+    return min(threshold, shape.edge(EDGE_FLANKS)) if shape.is_spread else threshold
+
+
+def population_pct(
+    levels: NDArray[np.float64], threshold: float, dim: float
+) -> tuple[float, float, float]:
+    """Size of the positive population, whatever is in doubt about its dim cells.
+
+    It has at least the cells above the gate and at most those above `dim_threshold`:
+    see `population`.
+
+    Parameters
+    ----------
+    levels : (n,) float64 array
+        Finite, n > 0.
+    threshold, dim : float
 
     Returns
     -------
     corrected, low, high : float
         % of the cells; the interval is of 95 %.
     """
-    few = many = int((levels > threshold).sum())
-    shape = Shape(levels)
-    if shape.is_spread:
-        many = max(few, int((levels > shape.edge(EDGE_FLANKS)).sum()))
+    few, many = int((levels > threshold).sum()), int((levels > dim).sum())
+    middle, low, high = (100 / levels.size * n for n in population(few, many))
+    return middle, low, high
+
+
+def population(few: float, many: float) -> tuple[float, float, float]:
+    """Number of cells where between ``few`` and ``many`` are positive by convention.
+
+    Their geometric mean stands for it, and the interval of 95 % reaches from the exact
+    Poisson limit (Garwood 1936) below the one to that above the other.
+
+    Returns
+    -------
+    corrected, low, high : float
+    """
+    few, many = min(few, many), max(few, many)
     low = chi2.ppf(0.025, 2 * few) / 2 if few else 0.0
     high = chi2.ppf(0.975, 2 * many + 2) / 2
-    scale = 100 / levels.size
-    return float((few * many) ** 0.5 * scale), float(low * scale), float(high * scale)
+    return float((few * many) ** 0.5), float(low), float(high)
 
 
 def grade_of(levels: NDArray[np.float64], threshold: float, given: str = "") -> Grade:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     import pandas as pd
 
 Grade = Literal["clear", "graded", "absent", "undecided"]
@@ -56,4 +58,59 @@ def too_few(cells: int) -> Gate:
 
 def undecided_markers(gates: pd.DataFrame) -> frozenset[str]:
     """Markers of a gate table of which nobody can tell whether they are there."""
-    return frozenset(gates.loc[gates["grade"] == "undecided", "marker"])
+    return KnownGates.of(gates).undecided
+
+
+@dataclass(frozen=True)
+class KnownGates:
+    """The gates on which a sample's calls rest.
+
+    Attributes
+    ----------
+    thresholds : mapping of str to float
+        By marker; NaN: no cell is positive.
+    grades : mapping of str to str
+        By marker, as far as they are known.
+    dim : mapping of str to float
+        By marker, the level from which a cell is no longer sure to be negative; NaN
+        where that is the gate itself.
+    """
+
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    grades: Mapping[str, Grade] = field(default_factory=dict)
+    dim: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> KnownGates:
+        """Gates of a table with ``marker``, ``threshold``, ``grade``, ``dim``."""
+        columns = (table.get(name) for name in ("threshold", "grade", "dim"))
+        return cls(
+            *(
+                {}
+                if column is None
+                else dict(zip(table["marker"], column, strict=True))
+                for column in columns
+            )
+        )
+
+    @property
+    def undecided(self) -> frozenset[str]:
+        """Markers of which nobody can tell whether they are there."""
+        return self._graded("undecided")
+
+    @property
+    def graded(self) -> frozenset[str]:
+        """Markers whose positive and negative cells overlap."""
+        return self._graded("graded")
+
+    def worst(self, markers: Collection[str]) -> Grade | Literal[""]:
+        """Least sure grade of some markers; empty if none is known."""
+        found = {self.grades[m] for m in markers if m in self.grades}
+        return next((grade for grade in _WORST_FIRST if grade in found), "")
+
+    def _graded(self, grade: Grade) -> frozenset[str]:
+        return frozenset(m for m, found in self.grades.items() if found == grade)
+
+
+# What is not there at all is as sure as what is clear, and says more of a zero.
+_WORST_FIRST: tuple[Grade, ...] = ("undecided", "graded", "absent", "clear")

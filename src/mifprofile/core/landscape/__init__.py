@@ -12,6 +12,7 @@ from mifprofile.core.landscape.neighbourhood_tables import (
     makeup_table,
     neighbourhood_shares,
 )
+from mifprofile.core.landscape.regated import Recall
 from mifprofile.core.landscape.regions import (
     EXCLUDED,
     GLASS,
@@ -45,6 +46,7 @@ __all__ = [
     "TISSUE_NAMES",
     "TUMOUR",
     "Makeup",
+    "Recall",
     "Row",
     "Status",
     "areas_mm2",

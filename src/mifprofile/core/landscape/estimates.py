@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mifprofile.core.metrics import METRICS
 from mifprofile.core.uncertainty import Blocks, Interval, Kind, Tallies, block_intervals
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class Row:
     n_blocks: int = 0
     status: Status = "OK"
     reason: str = ""
+    grade: str = ""
+    n_corrected: float = np.nan
+    n_corrected_low: float = np.nan
+    n_corrected_high: float = np.nan
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -121,31 +126,33 @@ class Scope:
         return cls(sample_id, region, area_mm2, areas_mm2, cells, panel, options)
 
     def row(
-        self, phenotype: str, metric: str, value: float, unit: str, *, param: str = ""
+        self,
+        phenotype: str,
+        metric: str,
+        value: float = np.nan,
+        *,
+        phenotype_b: str = "",
+        param: str = "",
     ) -> Row:
         """Build a row that is OK until something else is found."""
         return Row(
             sample_id=self.sample_id,
             region=self.region,
             phenotype=phenotype,
-            phenotype_b="",
+            phenotype_b=phenotype_b,
             metric=metric,
             param=param,
             value=value,
-            unit=unit,
+            unit=METRICS[metric].unit,
             area_mm2=self.area_mm2,
         )
 
-    def scored(self, phenotype: str, score: Score, *, param: str = "") -> Row:
-        """Row of a score."""
-        row = self.row(phenotype, score.name, score.value, score.unit, param=param)
-        return replace(
-            row,
-            n_num=score.n_num,
-            n_den=score.n_den,
-            status=score.status,
-            reason=score.reason,
-        )
+    @property
+    def cell_areas_mm2(self) -> Floats:
+        """Area of each cell, 0 if it is not known, (n,)."""
+        if "area_um2" not in self.cells:
+            return np.zeros(len(self.cells))
+        return self.cells["area_um2"].to_numpy(float) / 1e6
 
     def of_phenotype(self, name: str) -> NDArray[np.bool_]:
         """Which cells are of one phenotype or lineage, or all of them."""
@@ -164,6 +171,16 @@ class Scope:
         use = chosen & (of >= 0)
         picked = None if weights is None else weights[use]
         return np.bincount(of[use], picked, len(self.areas_mm2)).astype(float)
+
+
+def scored(row: Row, score: Score) -> Row:
+    """Put a score into its row."""
+    return replace(row, value=score.value, n_num=score.n_num, n_den=score.n_den)
+
+
+def without_value(row: Row, status: Status, reason: str) -> Row:
+    """Row whose value could not be had."""
+    return replace(row, value=np.nan, status=status, reason=reason)
 
 
 def lineage_labels(panel: Panel) -> dict[str, str]:

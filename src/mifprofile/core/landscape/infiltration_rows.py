@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.capability import NESTS
 from mifprofile.core.landscape.estimates import Estimate
-from mifprofile.core.landscape.guard import no_tumour_reason
 from mifprofile.core.landscape.regions import STROMA, TUMOUR
-from mifprofile.core.landscape.sample import immune_phenotypes, without_value
-from mifprofile.core.landscape.spatial_rows import NO_SHAPE, Columns
+from mifprofile.core.landscape.rows import immune_phenotypes
+from mifprofile.core.landscape.spatial_rows import Columns
 from mifprofile.core.spatial import (
     band_edges,
     distance_bands,
@@ -25,14 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mifprofile.core.landscape.estimates import Row
     from mifprofile.core.landscape.spatial_rows import Found, Scene
-
-SUMMARY_UNITS = {
-    "log2_nest_stroma": "log2",
-    "median_depth_um": "um",
-    "centre_of_mass_um": "um",
-}
 
 
 def infiltration_rows(scene: Scene) -> Iterator[Estimate]:
@@ -49,17 +39,14 @@ def infiltration_rows(scene: Scene) -> Iterator[Estimate]:
     columns = Columns("density_per_mm2", "n_cells", area_mm2="area_mm2")
     for names, found in _of_immune(scene, profile):
         param = f"from_um={found['from_um']:g},to_um={found['to_um']:g}"
-        metric, unit = "density_by_distance", "cells/mm2"
-        row = scene.row(names, metric, unit, found, columns, param=param)
-        yield Estimate(_of_nests(scene, row))
+        row = scene.row(names, "density_by_distance", found, columns, param=param)
+        yield Estimate(row)
     summary = infiltration_summary(
         scene.pattern, nest, stroma, profile, min_cells=options.min_pair_cells
     )
     columns = Columns("value", "n_num", "n_den", "area_num_mm2")
     for names, found in _of_immune(scene, summary):
-        metric = found["metric"]
-        row = scene.row(names, metric, SUMMARY_UNITS[metric], found, columns)
-        yield Estimate(_of_nests(scene, row))
+        yield Estimate(scene.row(names, found["metric"], found, columns))
 
 
 def _of_immune(
@@ -69,15 +56,3 @@ def _of_immune(
     codes = scene.codes(immune_phenotypes(scene.sample.panel))
     for found in table[table["type_a"].isin(codes)].to_dict("records"):
         yield (scene.names[found["type_a"]], ""), found
-
-
-def _of_nests(scene: Scene, row: Row) -> Row:
-    """Row without a value if there is no nest, APPROX if nests are rough."""
-    if scene.sample.regions is None:
-        row = replace(row, n_num=np.nan, n_den=np.nan, area_mm2=np.nan)
-        return without_value(row, "NOT_COMPUTABLE", NO_SHAPE)
-    nest_mm2 = scene.sample.scopes["tumour"].area_mm2
-    found = no_tumour_reason(scene.sample.panel, nest_mm2)
-    if found:
-        return without_value(row, *found)
-    return scene.sample.answered(row, NESTS)

@@ -9,26 +9,29 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from mifprofile.core.landscape.estimates import Estimate, Row, Scope, Sums
+from mifprofile.core.landscape.estimates import (
+    Estimate,
+    Row,
+    Scope,
+    Sums,
+    scored,
+    without_value,
+)
 from mifprofile.core.landscape.regions import REGION_NAMES, STROMA, TUMOUR
 from mifprofile.core.landscape.sample import (
     Sample,
     from_blocks,
     in_nest,
-    needs_column,
     tumour_cells,
-    without_value,
 )
 from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
 from mifprofile.core.scores import (
     CPS_CUTS,
-    HAS_VALUE,
     IC_CUTS,
     MAX_CPS,
     TPS_CUTS,
-    Score,
+    area_share,
     cps,
-    ic_score,
     probability_at_least,
     tps,
 )
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-TPS, CPS, IC = "PD-L1 TPS", "PD-L1 CPS", "PD-L1 IC"
 STAINED = "pdl1_ic_stained"
 NAMED = "immune=named"
 NO_NEST = "no tumour nest: by the distance from tumour cells"
@@ -52,10 +54,6 @@ NO_DISTANCE = "no map of the nests: all of tumour and stroma counts"
 
 def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
     """TPS, CPS by distance from a nest, IC, and how surely each reaches its cuts."""
-    panel = sample.panel
-    if panel.tumour is None or "PD-L1" not in names_of(panel.markers):
-        yield from _unanswered(sample)
-        return
     yield from _with_cuts(sample, _tps(sample), TPS_CUTS)
     away_um = _immune_away_um(sample)
     for nth, within_um in enumerate(sample.options.cps_within_um):
@@ -66,31 +64,12 @@ def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
     yield _ic_stained(sample)
 
 
-def _unanswered(sample: Sample) -> Iterator[Estimate]:
-    """The same rows without values, so that samples of any panel have the same."""
-    tissue, bed = sample.scopes["tissue"], sample.scopes["tumour_bed"]
-    nothing = Estimate(_row(sample, tissue, Score("pdl1_tps", np.nan, "%")))
-    yield from _with_cuts(sample, _asked(sample, nothing, TPS), TPS_CUTS)
-    for nth, within_um in enumerate(sample.options.cps_within_um):
-        row = _row(sample, tissue, Score("pdl1_cps", np.nan, "1"), within_um)
-        found = _asked(sample, Estimate(row), CPS)
-        yield from _with_cuts(sample, found, CPS_CUTS if nth == 0 else ())
-    nothing = Estimate(_row(sample, bed, Score("pdl1_ic", np.nan, "%")))
-    yield from _with_cuts(sample, _asked(sample, nothing, IC), IC_CUTS)
-    nothing = Estimate(_row(sample, bed, Score(STAINED, np.nan, "%")))
-    yield _asked(sample, nothing, IC)
-
-
 def _tps(sample: Sample) -> Estimate:
     tissue, tumour = sample.scopes["tissue"], sample.tumour
     positive = tumour & sample.positive(tissue, "PD-L1")
-    score = tps(
-        int(positive.sum()),
-        int(tumour.sum()),
-        min_tumour_cells=sample.options.min_tumour_cells,
-    )
-    found = Estimate(
-        sample.on_enough_tumour(_row(sample, tissue, score)),
+    score = tps(int(positive.sum()), int(tumour.sum()))
+    return Estimate(
+        scored(_row(sample, tissue, "pdl1_tps"), score),
         Sums(
             tissue.by_block(positive),
             tissue.by_block(tumour),
@@ -99,23 +78,19 @@ def _tps(sample: Sample) -> Estimate:
             scale=100.0,
         ),
     )
-    return _asked(sample, found, TPS)
 
 
 def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
     tissue, tumour = sample.scopes["tissue"], sample.tumour
     positive = tumour & sample.positive(tissue, "PD-L1")
-    score = cps(
-        int(positive.sum()),
-        int(immune.sum()),
-        int(tumour.sum()),
-        min_tumour_cells=sample.options.min_tumour_cells,
-    )
-    row = _row(sample, tissue, score, within_um)
-    if not sample.nests and row.status == "OK":
+    score = cps(int(positive.sum()), int(immune.sum()), int(tumour.sum()))
+    row = scored(_row(sample, tissue, "pdl1_cps", f"within_um={within_um:g}"), score)
+    if sample.regions is None:
+        row = replace(row, status="APPROX", reason=NO_DISTANCE)
+    elif not sample.nests:
         row = replace(row, status="APPROX", reason=NO_NEST)
-    found = Estimate(
-        sample.on_enough_tumour(row),
+    return Estimate(
+        row,
         Sums(
             tissue.by_block(positive | immune),
             tissue.by_block(tumour),
@@ -124,11 +99,6 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
             cap=MAX_CPS,
         ),
     )
-    found = _asked(sample, found, CPS)
-    if sample.regions is None and found.row.status == "OK":
-        rough = replace(found.row, status="APPROX", reason=NO_DISTANCE)
-        return replace(found, row=rough)
-    return found
 
 
 def _cps_of_named(sample: Sample, immune: Mask, within_um: float) -> Iterator[Estimate]:
@@ -140,23 +110,19 @@ def _cps_of_named(sample: Sample, immune: Mask, within_um: float) -> Iterator[Es
     yield replace(found, row=replace(found.row, param=f"{found.row.param},{NAMED}"))
 
 
-def _ic(sample: Sample, share: Floats | float = 1.0) -> Estimate:
+def _ic(sample: Sample, metric: str = "pdl1_ic", share: Floats | float = 1) -> Estimate:
     """IC by the area of cells, or of a share of each."""
     bed = sample.scopes["tumour_bed"]
     immune = sample.positive(bed, "PD-L1") & _immune(sample, bed)
-    areas_mm2 = _areas_mm2(bed) * share
-    score = ic_score(
-        float(areas_mm2[immune].sum()),
-        bed.area_mm2,
-        positive=int(immune.sum()),
-        tumour=int(sample.tumour.sum()),
-        min_tumour_cells=sample.options.min_tumour_cells_ic,
-    )
-    row = _row(sample, bed, score)
-    if not sample.nests and row.status in HAS_VALUE:
-        row = without_value(row, "NO_TUMOUR", "no tumour nest was found")
-    found = Estimate(
-        needs_column(row, bed, "area_um2"),
+    areas_mm2 = bed.cell_areas_mm2 * share
+    score = area_share(areas_mm2[immune].sum(), bed.area_mm2, int(immune.sum()))
+    row = scored(_row(sample, bed, metric), score)
+    if np.isnan(bed.area_mm2):
+        row = without_value(
+            row, "NOT_COMPUTABLE", "the area of this region is not known"
+        )
+    return Estimate(
+        row,
         Sums(
             bed.by_block(immune, areas_mm2),
             bed.areas_mm2,
@@ -165,22 +131,20 @@ def _ic(sample: Sample, share: Floats | float = 1.0) -> Estimate:
             scale=100.0,
         ),
     )
-    return _asked(sample, found, IC)
 
 
 def _ic_stained(sample: Sample) -> Estimate:
     """IC by stained area: the stained share of each cell, where PD-L1 is read."""
     bed, name = sample.scopes["tumour_bed"], marker_of("PD-L1", sample.panel)
-    part = sample.panel.markers[name or ""].measure
+    part = sample.panel.markers[name].measure if name else "cell"
     column = f"{name}_{part}_positive_fraction"
     known = column in bed.cells
     share = bed.cells[column].fillna(0).to_numpy(float) if known else np.nan
-    found = _ic(sample, share)
-    row = replace(needs_column(found.row, bed, column), metric=STAINED)
-    if row.status == "OK" and part != "cell":
+    found = _ic(sample, STAINED, share)
+    if found.row.status == "OK" and part != "cell":
         reason = f"the stained share of the {part} stands for that of the cell"
-        row = replace(row, status="APPROX", reason=reason)
-    return replace(found, row=row)
+        return replace(found, row=replace(found.row, status="APPROX", reason=reason))
+    return found
 
 
 def _immune_away_um(sample: Sample) -> Floats:
@@ -240,23 +204,10 @@ def _immune_are_named(sample: Sample) -> bool:
     return {"CD3", "CD68"} <= names_of(sample.panel.markers)
 
 
-def _areas_mm2(scope: Scope) -> Floats:
-    if "area_um2" not in scope.cells:
-        return np.zeros(len(scope.cells))
-    return scope.cells["area_um2"].to_numpy(float) / 1e6
-
-
-def _row(sample: Sample, scope: Scope, score: Score, within_um: float = 0) -> Row:
-    whose = (
-        "immune" if score.name in {"pdl1_ic", STAINED} else sample.panel.tumour or ""
-    )
-    param = f"within_um={within_um:g}" if within_um else ""
-    row = scope.scored(whose, score, param=param)
-    return replace(row, phenotype_b="PD-L1")
-
-
-def _asked(sample: Sample, found: Estimate, question: str) -> Estimate:
-    return replace(found, row=sample.answered(found.row, question))
+def _row(sample: Sample, scope: Scope, metric: str, param: str = "") -> Row:
+    immune = metric in {"pdl1_ic", STAINED}
+    whose = "immune" if immune else sample.panel.tumour or ""
+    return scope.row(whose, metric, phenotype_b="PD-L1", param=param)
 
 
 def _with_cuts(

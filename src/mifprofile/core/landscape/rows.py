@@ -15,7 +15,9 @@ from mifprofile.core.landscape.estimates import (
     Scope,
     Sums,
     lineage_labels,
+    without_value,
 )
+from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
 from mifprofile.core.targets import marker_of
 
 if TYPE_CHECKING:
@@ -48,21 +50,21 @@ def _rows_of(scope: Scope, name: str) -> Iterator[Estimate]:
     """Count, density, share and states of one phenotype."""
     mine = scope.of_phenotype(name)
     count = int(mine.sum())
-    yield Estimate(replace(scope.row(name, "count", count, "cells"), n_num=count))
-    yield density(scope, scope.row(name, "density", np.nan, "cells/mm2"), mine)
+    yield Estimate(replace(scope.row(name, "count", count), n_num=count))
+    yield density(scope, scope.row(name, "density"), mine)
     if name != ALL:
-        row = scope.row(name, "pct_of_cells", np.nan, "%")
+        row = scope.row(name, "pct_of_cells")
         yield percent(scope, row, mine, scope.of_phenotype(ALL))
     for state in scope.panel.states:
-        row = scope.row(name, "pct_positive", np.nan, "%")
+        row = scope.row(name, "pct_positive", phenotype_b=state)
         positive = mine & scope.cells[f"{state}_positive"].to_numpy(bool)
-        yield percent(scope, replace(row, phenotype_b=state), positive, mine)
+        yield percent(scope, row, positive, mine)
 
 
 def _area(scope: Scope) -> Row:
-    row = scope.row("", "area", scope.area_mm2, "mm2")
+    row = scope.row("", "area", scope.area_mm2)
     if np.isnan(row.value):
-        return replace(row, status="NOT_COMPUTABLE", reason="it is not known")
+        return without_value(row, "NOT_COMPUTABLE", "it is not known")
     return row
 
 
@@ -72,13 +74,10 @@ def density(scope: Scope, row: Row, chosen: Mask) -> Estimate:
     row = replace(row, n_num=int(chosen.sum()))
     if np.isnan(area):
         reason = "the area of this region is not known"
-        return Estimate(replace(row, status="NOT_COMPUTABLE", reason=reason))
-    if area == 0:
-        reason = "no tissue in this region"
-        return Estimate(replace(row, status="LOW_AREA", reason=reason))
-    if area < least:
-        reason = f"less than {least:g} mm2"
-        return Estimate(replace(row, status="LOW_AREA", reason=reason))
+        return Estimate(without_value(row, "NOT_COMPUTABLE", reason))
+    if area < least or area == 0:
+        reason = f"less than {least:g} mm2" if area else "no tissue in this region"
+        return Estimate(without_value(row, "LOW_AREA", reason))
     row = replace(row, value=row.n_num / area)
     return Estimate(row, Sums(scope.by_block(chosen), scope.areas_mm2))
 
@@ -87,8 +86,7 @@ def percent(scope: Scope, row: Row, part: Mask, whole: Mask) -> Estimate:
     """Share of some cells among others, %."""
     row = replace(row, n_num=int(part.sum()), n_den=int(whole.sum()))
     if row.n_den == 0:
-        reason = "no cell in the denominator"
-        return Estimate(replace(row, status="LOW_N", reason=reason))
+        return Estimate(without_value(row, "LOW_N", "no cell in the denominator"))
     row = replace(row, value=100 * row.n_num / row.n_den)
     least = scope.options.min_parent_cells
     if row.n_den < least:
@@ -97,27 +95,28 @@ def percent(scope: Scope, row: Row, part: Mask, whole: Mask) -> Estimate:
     return Estimate(row, Sums(*both, kind="share", ceiling=1.0, scale=100.0))
 
 
-def asking(panel: Panel, *markers: str | None) -> list[str]:
-    """Phenotypes whose rule asks for one of these markers."""
-    wanted = {(marker, True) for marker in markers}
+def asking_for(panel: Panel, *targets: str) -> list[str]:
+    """Phenotypes whose rule asks for one of these molecules, in the panel's order."""
+    wanted = {(marker_of(target, panel), True) for target in targets}
     return [name for name, rule in panel.rules.items() if wanted & set(rule.signs)]
+
+
+def immune_phenotypes(panel: Panel) -> tuple[str, ...]:
+    """Lymphocytes and macrophages by their rules, in the panel's order."""
+    asked = asking_for(panel, *LYMPHOCYTES, *MACROPHAGES)
+    return tuple(name for name in asked if name not in panel.tumour_phenotypes)
 
 
 def _ratio(scope: Scope, over: str, under: str) -> Estimate:
     """Cells whose phenotype asks for one molecule over those that ask for another."""
-    row = replace(scope.row(f"{over}+", "ratio", np.nan, "1"), phenotype_b=f"{under}+")
-    named = {target: marker_of(target, scope.panel) for target in (over, under)}
-    missing = [target for target, marker in named.items() if marker is None]
-    if missing:
-        reason = f"the panel has no {' and no '.join(missing)}"
-        return Estimate(replace(row, status="NOT_COMPUTABLE", reason=reason))
+    row = scope.row(f"{over}+", "ratio", phenotype_b=f"{under}+")
     upper, lower = (
-        scope.cells["phenotype"].isin(asking(scope.panel, marker)).to_numpy()
-        for marker in named.values()
+        scope.cells["phenotype"].isin(asking_for(scope.panel, target)).to_numpy()
+        for target in (over, under)
     )
     row = replace(row, n_num=int(upper.sum()), n_den=int(lower.sum()))
     if row.n_den == 0:
-        return Estimate(replace(row, status="LOW_N", reason="zero_denominator"))
+        return Estimate(without_value(row, "LOW_N", "zero_denominator"))
     row = _few(scope, replace(row, value=row.n_num / row.n_den))
     return Estimate(row, Sums(scope.by_block(upper), scope.by_block(lower), "ratio"))
 
@@ -125,10 +124,8 @@ def _ratio(scope: Scope, over: str, under: str) -> Estimate:
 def _log2_ratio(scope: Scope, ratio: Row) -> Estimate:
     """The same for statistics: half a cell more on either side, so never infinite."""
     row = replace(ratio, metric="log2_ratio", value=np.nan)
-    if row.status == "NOT_COMPUTABLE":
-        return Estimate(row)
     if row.n_num + row.n_den == 0:
-        return Estimate(replace(row, reason="no cell of either"))
+        return Estimate(without_value(row, "LOW_N", "no cell of either"))
     value = float(np.log2((row.n_num + 0.5) / (row.n_den + 0.5)))
     return Estimate(_few(scope, replace(row, value=value, status="OK", reason="")))
 

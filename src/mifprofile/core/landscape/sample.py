@@ -1,27 +1,26 @@
-"""Scores as rows: what they are asked of, and what the panel lets them say."""
+"""One sample as the scores see it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.capability import NESTS, Capability, capability
-from mifprofile.core.landscape.estimates import Estimate, Row, Scope
+from mifprofile.core.gates import KnownGates
+from mifprofile.core.landscape.estimates import Estimate, Row, Scope, without_value
+from mifprofile.core.landscape.guard import Guard, Objection, Sight
 from mifprofile.core.landscape.regions import REGION_NAMES, TUMOUR
-from mifprofile.core.landscape.rows import asking
-from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
-from mifprofile.core.scores import HAS_VALUE, adequacy
+from mifprofile.core.landscape.rows import asking_for
 from mifprofile.core.targets import marker_of
 from mifprofile.core.uncertainty import effective_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from mifprofile.core.scores import Status
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
@@ -40,17 +39,13 @@ class Sample:
         None if only areas are known.
     um : float
         Its pixel size, µm.
-    undecided : frozenset of str
-        Markers of which nobody can tell whether they are there.
-    thresholds : mapping of str to float
-        Gates by marker, as far as they are known; NaN: no cell is positive.
+    gates : KnownGates
     """
 
     scopes: dict[str, Scope]
     regions: NDArray[np.uint8] | None
     um: float
-    undecided: frozenset[str]
-    thresholds: Mapping[str, float]
+    gates: KnownGates = field(default_factory=KnownGates)
 
     @property
     def panel(self) -> Panel:
@@ -75,97 +70,61 @@ class Sample:
             bool(np.isnan(tumour.area_mm2)) and len(tumour.cells) > 0
         )
 
+    def guard(self, absent: Mapping[str, Objection]) -> Guard:
+        """What decides which rows have a value; ``absent``: regions not there, why."""
+        sight = Sight(
+            self.regions is not None,
+            self.nests,
+            int(self.tumour.sum()),
+            self.scopes["tumour_bed"].area_mm2,
+            frozenset(self.scopes["tissue"].cells.columns),
+            absent,
+        )
+        return Guard(self.panel, self.gates, sight, self.options)
+
+    def called(self, calls: pd.DataFrame, gates: KnownGates) -> Sample:
+        """The same cells, called by other gates.
+
+        Parameters
+        ----------
+        calls : pandas.DataFrame
+            Columns to put in the place of those of the cells, indexed as these.
+        gates : KnownGates
+        """
+        scopes = {
+            region: replace(
+                scope, cells=scope.cells.assign(**calls.loc[scope.cells.index])
+            )
+            for region, scope in self.scopes.items()
+        }
+        return replace(self, scopes=scopes, gates=gates)
+
     def positive(self, scope: Scope, target: str) -> NDArray[np.bool_]:
-        """Which cells of a region are positive for a molecule."""
-        name = marker_of(target, self.panel)
-        return scope.cells[f"{name}_positive"].to_numpy(bool)
+        """Which cells of a region are positive for a molecule; none if unknown."""
+        column = f"{marker_of(target, self.panel)}_positive"
+        if column not in scope.cells:
+            return np.zeros(len(scope.cells), bool)
+        return scope.cells[column].to_numpy(bool)
 
     def of_lineage(self, scope: Scope, targets: Iterable[str]) -> NDArray[np.bool_]:
         """Cells whose phenotype asks for one of some molecules; never tumour cells."""
-        markers = [marker_of(target, self.panel) for target in targets]
-        names = asking(self.panel, *(m for m in markers if m is not None))
+        names = asking_for(self.panel, *targets)
         chosen = scope.cells["phenotype"].isin(names).to_numpy()
         return chosen & ~tumour_cells(scope)
-
-    def sample_adequacy(self) -> tuple[str, str]:
-        """Level and reason, as of `mifprofile.core.scores.adequacy`."""
-        return adequacy(
-            self.scopes["tumour_bed"].area_mm2,
-            int(self.tumour.sum()),
-            adequate_mm2=self.options.adequate_bed_mm2,
-            limited_mm2=self.options.limited_bed_mm2,
-            min_tumour_cells=self.options.min_tumour_cells,
-        )
-
-    def on_enough_tumour(self, row: Row) -> Row:
-        """Mark a score that is of little tumour."""
-        level, reason = self.sample_adequacy()
-        if level != "INADEQUATE" or row.status not in {"OK", "APPROX"}:
-            return row
-        return replace(row, status="SMALL", reason=_joined(reason, row.reason))
-
-    def answered(self, row: Row, question: str) -> Row:
-        """Mark a row by what the panel can tell of a question."""
-        found = capability(self.panel, question)
-        if found.answer == "NOT_COMPUTABLE":
-            return without_value(row, "NOT_COMPUTABLE", found.reason)
-        if row.status not in HAS_VALUE:
-            return row
-        rough = row.status == "OK" and found.answer == "APPROX"
-        reason = _joined(row.reason, found.reason)
-        return replace(row, status="APPROX" if rough else row.status, reason=reason)
-
-
-def _joined(*reasons: str) -> str:
-    return "; ".join(reason for reason in reasons if reason)
 
 
 def adequacy_row(sample: Sample) -> Iterator[Estimate]:
     """Whether there is enough tumour to speak for the lesion."""
     scope = sample.scopes["tumour_bed"]
-    row = scope.row(sample.panel.tumour or "", "adequacy", np.nan, "class")
-    found = nests_of(sample.panel)
-    if found.answer == "NOT_COMPUTABLE":
-        yield Estimate(without_value(row, "NOT_COMPUTABLE", found.reason))
-        return
-    level, reason = sample.sample_adequacy()
-    yield Estimate(
-        replace(
-            row,
-            value=ADEQUACY_CODES[level],
-            n_num=int(sample.tumour.sum()),
-            reason=f"{level}: {reason}" if reason else level,
-        )
-    )
-
-
-def immune_phenotypes(panel: Panel) -> tuple[str, ...]:
-    """Lymphocytes and macrophages by their rules, in the panel's order."""
-    markers = [marker_of(target, panel) for target in (*LYMPHOCYTES, *MACROPHAGES)]
-    asked = asking(panel, *(m for m in markers if m is not None))
-    return tuple(name for name in asked if name not in panel.tumour_phenotypes)
+    level, reason = sample.guard({}).adequacy
+    row = scope.row(sample.panel.tumour or "", "adequacy", ADEQUACY_CODES[level])
+    said = f"{level}: {reason}" if reason else level
+    yield Estimate(replace(row, n_num=int(sample.tumour.sum()), reason=said))
 
 
 def tumour_cells(scope: Scope) -> NDArray[np.bool_]:
     """Which cells are of the panel's tumour phenotype, or of one within it."""
     return scope.cells["phenotype"].isin(scope.panel.tumour_phenotypes).to_numpy()
-
-
-def nests_of(panel: Panel) -> Capability:
-    """What the panel can tell of tumour nests."""
-    return capability(panel, NESTS)
-
-
-def without_value(row: Row, status: Status, reason: str) -> Row:
-    """Row whose value could not be had."""
-    return replace(row, value=np.nan, status=status, reason=reason)
-
-
-def needs_column(row: Row, scope: Scope, column: str) -> Row:
-    """Row that cannot be computed if the cells lack a column."""
-    if column in scope.cells:
-        return row
-    return without_value(row, "NOT_COMPUTABLE", f"the cells have no {column}")
 
 
 def from_blocks(row: Row, denominators: NDArray[np.float64], least: int) -> Row:

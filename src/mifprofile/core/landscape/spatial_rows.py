@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mifprofile.core.capability import NESTS
 from mifprofile.core.landscape.estimates import Estimate, Row, Sums
 from mifprofile.core.landscape.regions import evaluable
-from mifprofile.core.landscape.sample import immune_phenotypes, without_value
+from mifprofile.core.landscape.rows import immune_phenotypes
 from mifprofile.core.spatial import (
     Pattern,
     Window,
@@ -45,16 +44,6 @@ if TYPE_CHECKING:
     Found = dict[Any, Any]
 
 IMMUNE = "immune"
-NO_SHAPE = "the shape of the tissue is not known"
-# What asks for the tissue's area or border; the rest can do without a map.
-OF_WINDOW = {
-    "g_auc",
-    "l_minus_r_um",
-    "doc_ratio",
-    "morisita_horn",
-    "moran_i",
-    "moran_z",
-}
 # Pixels of the map that stands in for one that is not there.
 STAND_IN_UM = 10.0
 
@@ -128,7 +117,6 @@ class Scene:
         self,
         names: tuple[str, str],
         metric: str,
-        unit: str,
         found: Found,
         columns: Columns,
         *,
@@ -147,15 +135,12 @@ class Scene:
         """
         tissue = self.sample.scopes["tissue"]
         row = replace(
-            tissue.row(names[0], metric, np.nan, unit, param=param),
-            phenotype_b=names[1],
+            tissue.row(names[0], metric, phenotype_b=names[1], param=param),
             value=float(found[columns.value]),
             n_num=_number(found, columns.n_num, np.nan),
             n_den=_number(found, columns.n_den, np.nan),
             area_mm2=_number(found, columns.area_mm2, tissue.area_mm2),
         )
-        if self.sample.regions is None and metric in OF_WINDOW:
-            return without_value(row, "NOT_COMPUTABLE", NO_SHAPE)
         # A reason may speak of another value of the same table.
         if not np.isfinite(row.value) or found["status"] == "APPROX":
             return replace(row, status=found["status"], reason=found["reason"])
@@ -203,18 +188,18 @@ def _nearest(scene: Scene) -> Iterator[Estimate]:
     table = nearest_table(scene.pattern, scene.nearest, null, min_cells=least)
     table["iqr_um"] = table["q75_um"] - table["q25_um"]
     for names, found in scene.of_pairs(table):
-        for metric, unit, column in (
-            ("nn_median_um", "um", "median_um"),
-            ("nn_iqr_um", "um", "iqr_um"),
-            ("nn_z", "1", "z"),
+        for metric, column in (
+            ("nn_median_um", "median_um"),
+            ("nn_iqr_um", "iqr_um"),
+            ("nn_z", "z"),
         ):
             columns = Columns(column, "n_a", "n_b")
-            yield Estimate(scene.row(names, metric, unit, found, columns))
+            yield Estimate(scene.row(names, metric, found, columns))
     reach, columns = options.g_auc_um, Columns("auc", "n_a", "n_b")
     curves = cross_g(scene.pattern, scene.nearest, [reach], min_cells=least)
     for names, found in scene.of_pairs(curves):
         param = f"r_um={reach:g}"
-        yield Estimate(scene.row(names, "g_auc", "1", found, columns, param=param))
+        yield Estimate(scene.row(names, "g_auc", found, columns, param=param))
 
 
 def _within(scene: Scene) -> Iterator[Estimate]:
@@ -227,10 +212,10 @@ def _within(scene: Scene) -> Iterator[Estimate]:
         cells, pairs, some = blocks.of_pair(found)
         param = f"r_um={found['r_um']:g}"
         columns = Columns("mean_count", "n_pairs", "n_a")
-        row = scene.row(names, "mean_neighbours", "cells", found, columns, param=param)
+        row = scene.row(names, "mean_neighbours", found, columns, param=param)
         yield Estimate(row, Sums(pairs, cells, kind="ratio"))
         columns = Columns("pct", "n_with", "n_a")
-        row = scene.row(names, "pct_with_neighbour", "%", found, columns, param=param)
+        row = scene.row(names, "pct_with_neighbour", found, columns, param=param)
         yield Estimate(row, Sums(some, cells, kind="share", ceiling=1.0, scale=100.0))
 
 
@@ -281,9 +266,9 @@ def _clustering(scene: Scene) -> Iterator[Estimate]:
     table = cross_k(scene.sums, min_cells=scene.options.min_pair_cells)
     for names, found in scene.of_pairs(table):
         param = f"r_um={found['r_um']:g}"
-        for metric, unit in (("l_minus_r_um", "um"), ("doc_ratio", "1")):
+        for metric in ("l_minus_r_um", "doc_ratio"):
             columns = Columns(metric, "n_a", "n_b")
-            yield Estimate(scene.row(names, metric, unit, found, columns, param=param))
+            yield Estimate(scene.row(names, metric, found, columns, param=param))
 
 
 def _mixing(scene: Scene) -> Iterator[Estimate]:
@@ -297,19 +282,8 @@ def _mixing(scene: Scene) -> Iterator[Estimate]:
         columns, param = Columns("value", "n_num", "n_den"), f"r_um={r_um:g}"
         names = (IMMUNE, panel.tumour or "")
         for found in table.to_dict("records"):
-            row = scene.row(names, found["metric"], "1", found, columns, param=param)
-            yield Estimate(_of_tumour(scene, row, bool(immune), found["n_target"]))
-
-
-def _of_tumour(scene: Scene, row: Row, immune: bool, tumour_cells: int) -> Row:
-    """Row of immune and tumour cells, if the panel tells either."""
-    if not immune:
-        reason = "the panel names no lymphocyte and no macrophage"
-        return without_value(row, "NOT_COMPUTABLE", reason)
-    row = scene.sample.answered(row, NESTS)
-    if row.status != "NOT_COMPUTABLE" and tumour_cells == 0:
-        return without_value(row, "NO_TUMOUR", "no tumour cell was found")
-    return row
+            row = scene.row(names, found["metric"], found, columns, param=param)
+            yield Estimate(row)
 
 
 def _tiles(scene: Scene) -> Iterator[Estimate]:
@@ -320,13 +294,13 @@ def _tiles(scene: Scene) -> Iterator[Estimate]:
     table = morisita_horn(tiles, min_cells=options.min_pair_cells)
     columns = Columns("morisita_horn", "n_a", "n_b")
     for names, found in scene.of_pairs(table):
-        row = scene.row(names, columns.value, "1", found, columns, param=param)
+        row = scene.row(names, columns.value, found, columns, param=param)
         yield Estimate(row)
     table = moran(tiles, min_cells=options.min_pair_cells, permutations=0)
     for name, found in zip(scene.names, table.to_dict("records"), strict=False):
         for metric, column in (("moran_i", "moran_i"), ("moran_z", "z")):
             columns = Columns(column, "n_cells", "n_tiles")
-            row = scene.row((name, ""), metric, "1", found, columns, param=param)
+            row = scene.row((name, ""), metric, found, columns, param=param)
             yield Estimate(row)
 
 
@@ -344,5 +318,5 @@ def _diversity(scene: Scene) -> Iterator[Estimate]:
         ("shannon_local_bits", "local_mean_bits", f"r_um={radius_um:g}"),
     ):
         columns = Columns(column, "n_types", "n_cells")
-        row = scene.row(("", ""), metric, "bits", found, columns, param=param)
+        row = scene.row(("", ""), metric, found, columns, param=param)
         yield Estimate(row)

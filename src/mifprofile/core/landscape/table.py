@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import (
     COLUMNS,
     Estimate,
     Scope,
     with_intervals,
 )
-from mifprofile.core.landscape.guard import Guard, blocked, no_tumour_reason
+from mifprofile.core.landscape.guard import Objection, no_tumour
 from mifprofile.core.landscape.her2 import her2_rows
 from mifprofile.core.landscape.infiltration_rows import infiltration_rows
 from mifprofile.core.landscape.pdl1 import pdl1_rows
+from mifprofile.core.landscape.regated import Recall, at_other_gates, with_corrected
 from mifprofile.core.landscape.regions import (
     EXCLUDED,
     MARGIN,
@@ -38,11 +40,11 @@ from mifprofile.core.maps import pixel_of_cells
 from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from mifprofile.core.scores import Status
+    from mifprofile.core.landscape.guard import Guard
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
@@ -54,8 +56,8 @@ def landscape(
     um: float,
     panel: Panel,
     options: LandscapeOptions,
-    undecided: frozenset[str] = frozenset(),
-    thresholds: Mapping[str, float] | None = None,
+    gates: KnownGates | None = None,
+    recall: Recall | None = None,
 ) -> pd.DataFrame:
     """Areas, counts, densities, percentages and scores by region, with intervals.
 
@@ -70,11 +72,12 @@ def landscape(
         As from `region_map`.
     um : float
         Its pixel size, µm.
-    undecided : frozenset of str
-        Markers of which nobody can tell whether they are there: what rests on them is
-        ``NOT_COMPUTABLE``.
-    thresholds : mapping of str to float, optional
-        Gates by marker; scores of HER2 without calibrated levels are relative to its.
+    gates : KnownGates, optional
+        On which the calls rest: what needs an undecided marker is ``NOT_COMPUTABLE``,
+        and scores of HER2 without calibrated levels are relative to its gate.
+    recall : callable, optional
+        Calls the cells by other thresholds, see `mifprofile.core.landscape.regated`;
+        without it nothing is said of other gates.
 
     Returns
     -------
@@ -93,8 +96,9 @@ def landscape(
         areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
     absent = _absent(scopes, visible_mm, bool((regions == EXCLUDED).any()))
-    sample = Sample(scopes, regions, um, undecided, thresholds or {})
-    rows = with_intervals(estimates(sample, absent), blocks, options.min_blocks)
+    sample = Sample(scopes, regions, um, gates or KnownGates())
+    found = estimates(sample, absent, recall)
+    rows = with_intervals(found, blocks, options.min_blocks)
     order = list(scopes)
     rows.sort(key=lambda row: order.index(row.region))
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
@@ -141,14 +145,14 @@ def _masks(
 
 def _absent(
     scopes: dict[str, Scope], visible_mm: float, excluded: bool
-) -> dict[str, tuple[Status, str]]:
+) -> dict[str, Objection]:
     """Regions that are not there, with status and reason."""
     scope = scopes["tissue"]
     if excluded and scope.area_mm2 == 0:
         return dict.fromkeys(scopes, ("QC_FAIL", "all tissue is excluded"))
-    no_tumour = no_tumour_reason(scope.panel, scopes["tumour"].area_mm2)
-    if no_tumour:
-        return {region: no_tumour for region in scopes if needs_tumour(region)}
+    found = no_tumour(scope.panel, scopes["tumour"].area_mm2)
+    if found:
+        return {region: found for region in scopes if needs_tumour(region)}
     least = scope.options.min_margin_mm
     if visible_mm < least:
         text = f"tissue around the tumour is visible on less than {least:g} mm"
@@ -157,33 +161,33 @@ def _absent(
 
 
 def estimates(
-    sample: Sample, absent: dict[str, tuple[Status, str]]
+    sample: Sample, absent: dict[str, Objection], recall: Recall | None = None
 ) -> Iterator[Estimate]:
-    """All rows, each judged by the guard."""
-    calibrated = () if sample.options.her2_levels is None else ("HER2",)
-    guard = Guard.of(sample.panel, sample.undecided, calibrated)
-    for found in _unjudged(sample, absent):
-        yield replace(found, row=guard.judge(found.row))
+    """All rows, each judged by the guard, and those that other gates would give."""
+    guard = sample.guard(absent)
+    found = (_judged(each, guard) for each in chain(counted(sample), _others(sample)))
+    if recall is None:
+        yield from found
+        return
+    yield from with_corrected(found, sample, guard, recall, counted)
+    yield from at_other_gates(sample, guard, recall, counted)
 
 
-def _unjudged(
-    sample: Sample, absent: dict[str, tuple[Status, str]]
-) -> Iterator[Estimate]:
-    for region, scope in sample.scopes.items():
-        for found in rows_of_region(scope):
-            if region in absent:
-                yield Estimate(blocked(found.row, *absent[region]))
-            else:
-                yield found
-    nothing = absent.get("tissue")
-    for found in _of_sample(sample):
-        yield Estimate(blocked(found.row, *nothing)) if nothing else found
+def counted(sample: Sample) -> Iterator[Estimate]:
+    """Rows of cells that were called: of every region, and of scores."""
+    for scope in sample.scopes.values():
+        yield from rows_of_region(scope)
+    for rows in (pdl1_rows, her2_rows, til_rows):
+        yield from rows(sample)
 
 
-def _of_sample(sample: Sample) -> Iterator[Estimate]:
-    """Rows that are asked of the sample as a whole."""
-    for rows in (adequacy_row, pdl1_rows, her2_rows, til_rows, immune_class_rows):
+def _others(sample: Sample) -> Iterator[Estimate]:
+    for rows in (adequacy_row, immune_class_rows):
         yield from rows(sample)
     if sample.options.spatial:
         scene = Scene.of(sample)
         yield from chain(spatial_rows(scene), infiltration_rows(scene))
+
+
+def _judged(found: Estimate, guard: Guard) -> Estimate:
+    return replace(found, row=guard.judge(found.row))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import COLUMNS, Estimate, Row, Scope
-from mifprofile.core.landscape.guard import no_tumour_reason
+from mifprofile.core.landscape.guard import NO_SHAPE, no_tumour
 from mifprofile.core.landscape.regions import (
     MARGIN,
     REGION_NAMES,
@@ -19,13 +20,13 @@ from mifprofile.core.landscape.regions import (
     needs_tumour,
 )
 from mifprofile.core.landscape.sample import Sample
-from mifprofile.core.landscape.spatial_rows import NO_SHAPE
 from mifprofile.core.landscape.table import estimates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mifprofile.core.scores import Status
+    from mifprofile.core.landscape.guard import Objection
+    from mifprofile.core.landscape.regated import Recall
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
@@ -38,8 +39,8 @@ def landscape_of_areas(
     areas_mm2: Mapping[str, float],
     panel: Panel,
     options: LandscapeOptions,
-    undecided: frozenset[str] = frozenset(),
-    thresholds: Mapping[str, float] | None = None,
+    gates: KnownGates | None = None,
+    recall: Recall | None = None,
 ) -> pd.DataFrame:
     """Landscape without a map: no intervals, and nothing that asks for a distance.
 
@@ -51,7 +52,7 @@ def landscape_of_areas(
     areas_mm2 : mapping of str to float
         Of ``tumour``, ``stroma`` and ``outside``; a region without one has no
         density. With none, densities are ``NOT_COMPUTABLE``.
-    undecided, thresholds
+    gates, recall
         As for `mifprofile.core.landscape.landscape`.
 
     Returns
@@ -68,8 +69,9 @@ def landscape_of_areas(
     for region in (*band_names(options.interface_um), MARGIN):
         nothing = np.zeros(1), placed.iloc[:0]
         scopes[region] = Scope.of(sample_id, region, *nothing, panel, options)
-    sample = Sample(scopes, None, np.nan, undecided, thresholds or {})
-    rows = [_bare(found) for found in estimates(sample, _absent(scopes, placed))]
+    sample = Sample(scopes, None, np.nan, gates or KnownGates())
+    found = estimates(sample, _absent(scopes, placed), recall)
+    rows = [_bare(each) for each in found]
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -90,13 +92,11 @@ def _scope(
     return Scope.of(sample_id, region, area, here, panel, options)
 
 
-def _absent(
-    scopes: Mapping[str, Scope], cells: pd.DataFrame
-) -> dict[str, tuple[Status, str]]:
+def _absent(scopes: Mapping[str, Scope], cells: pd.DataFrame) -> dict[str, Objection]:
     """Regions about which a table cannot speak."""
     if not (cells["region"] != "").any():
         return {r: ("NOT_COMPUTABLE", NO_REGIONS) for r in scopes if r != "tissue"}
-    mapped: dict[str, tuple[Status, str]] = {
+    mapped: dict[str, Objection] = {
         region: ("NOT_COMPUTABLE", NO_SHAPE)
         for region in scopes
         if region not in REGIONS
@@ -104,10 +104,10 @@ def _absent(
     tumour = scopes["tumour"]
     # Where no area is given, a cell in a nest shows that there is one.
     nest_mm2 = tumour.area_mm2 if np.isfinite(tumour.area_mm2) else len(tumour.cells)
-    no_tumour = no_tumour_reason(tumour.panel, nest_mm2)
-    if no_tumour is None:
+    found = no_tumour(tumour.panel, nest_mm2)
+    if found is None:
         return mapped
-    return mapped | {r: no_tumour for r in scopes if needs_tumour(r)}
+    return mapped | {r: found for r in scopes if needs_tumour(r)}
 
 
 def _bare(found: Estimate) -> Row:

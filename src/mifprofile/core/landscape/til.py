@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.landscape.estimates import ALL, Estimate, Row, Scope, Sums
-from mifprofile.core.landscape.rows import density, percent
-from mifprofile.core.landscape.sample import (
-    Sample,
-    from_blocks,
-    needs_column,
-    nests_of,
+from mifprofile.core.landscape.estimates import (
+    ALL,
+    Estimate,
+    Row,
+    Scope,
+    Sums,
+    scored,
     without_value,
 )
-from mifprofile.core.metrics import LYMPHOCYTES
+from mifprofile.core.landscape.rows import density, percent
+from mifprofile.core.landscape.sample import Sample, from_blocks
+from mifprofile.core.metrics import LYMPHOCYTES, METRICS
 from mifprofile.core.scores import (
-    HAS_VALUE,
     IMMUNE_CLASSES,
     SURE,
+    area_share,
     class_probabilities,
     immune_class,
-    stil_area_pct,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-STIL, CD8 = "stromal TILs", "CD8 density"
 WHOSE = "lymphocytes"
 
 
@@ -39,28 +39,23 @@ def til_rows(sample: Sample) -> Iterator[Estimate]:
     """Lymphocytes by area and by number in stroma, and their density in nests."""
     stroma, nests = sample.scopes["stroma"], sample.scopes["tumour"]
     there = sample.of_lineage(stroma, LYMPHOCYTES)
-    yield _answered(sample, _by_area(stroma, there))
-    row = stroma.row(WHOSE, "til_cell_pct", np.nan, "%")
-    share = percent(stroma, row, there, stroma.of_phenotype(ALL))
-    yield _answered(sample, share)
-    row = nests.row(WHOSE, "itil_density", np.nan, "cells/mm2")
+    yield _by_area(stroma, there)
+    row = stroma.row(WHOSE, "til_cell_pct")
+    yield percent(stroma, row, there, stroma.of_phenotype(ALL))
     inside = sample.of_lineage(nests, LYMPHOCYTES)
-    yield _answered(sample, density(nests, row, inside))
+    yield density(nests, nests.row(WHOSE, "itil_density"), inside)
 
 
 def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
     """Class by CD8+ densities in nests and stroma, and the probability of each."""
-    row = sample.scopes["tumour_bed"].row("CD8+", "immune_class", np.nan, "class")
-    row = _without_tumour(sample, sample.answered(row, CD8))
+    row = sample.scopes["tumour_bed"].row("CD8+", "immune_class")
     least = sample.options.min_area_mm2
-    for region in ("tumour", "stroma"):
-        if row.status in HAS_VALUE and sample.scopes[region].area_mm2 <= least:
-            reason = f"less than {least:g} mm2 of {region}"
-            row = without_value(row, "LOW_AREA", reason)
-    if row.status not in HAS_VALUE:
+    small = [r for r in ("tumour", "stroma") if not sample.scopes[r].area_mm2 > least]
+    if small:
+        reason = f"less than {least:g} mm2 of {small[0]}"
+        row = without_value(row, "LOW_AREA", reason)
         yield Estimate(row)
-        for name in IMMUNE_CLASSES:
-            yield Estimate(_probability_row(row, name, np.nan))
+        yield from (Estimate(_probability_row(row, c, np.nan)) for c in IMMUNE_CLASSES)
         return
     tallies, cuts = _cd8_tallies(sample), _cuts(sample)
     chances = class_probabilities(
@@ -84,16 +79,16 @@ def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
 
 
 def _by_area(stroma: Scope, there: NDArray[np.bool_]) -> Estimate:
-    known = "area_um2" in stroma.cells
-    areas_mm2 = (
-        stroma.cells["area_um2"].to_numpy(float) / 1e6
-        if known
-        else np.zeros(len(stroma.cells))
-    )
-    covered = float(areas_mm2[there].sum())
-    score = stil_area_pct(covered, stroma.area_mm2, count=int(there.sum()))
+    areas_mm2 = stroma.cell_areas_mm2
+    score = area_share(areas_mm2[there].sum(), stroma.area_mm2, int(there.sum()))
+    row = scored(stroma.row(WHOSE, "stil_area_pct"), score)
+    if stroma.area_mm2 == 0:
+        return Estimate(without_value(row, "LOW_AREA", "no stroma"))
+    if np.isnan(stroma.area_mm2):
+        reason = "the area of this region is not known"
+        return Estimate(without_value(row, "NOT_COMPUTABLE", reason))
     return Estimate(
-        needs_column(stroma.scored(WHOSE, score), stroma, "area_um2"),
+        row,
         Sums(
             stroma.by_block(there, areas_mm2),
             stroma.areas_mm2,
@@ -102,23 +97,6 @@ def _by_area(stroma: Scope, there: NDArray[np.bool_]) -> Estimate:
             scale=100.0,
         ),
     )
-
-
-def _answered(sample: Sample, found: Estimate) -> Estimate:
-    row = sample.answered(_without_tumour(sample, found.row), STIL)
-    return replace(found, row=row)
-
-
-def _without_tumour(sample: Sample, row: Row) -> Row:
-    """Row without a value if there are no nests, APPROX if they are rough."""
-    found = nests_of(sample.panel)
-    if found.answer == "NOT_COMPUTABLE":
-        return without_value(row, "NOT_COMPUTABLE", found.reason)
-    if not sample.nests and row.status != "NOT_COMPUTABLE":
-        return without_value(row, "NO_TUMOUR", "no tumour nest was found")
-    if found.answer == "APPROX" and row.status == "OK":
-        return replace(row, status="APPROX", reason=found.reason)
-    return row
 
 
 def _cd8_tallies(sample: Sample) -> NDArray[np.float64]:
@@ -145,5 +123,5 @@ def _probability_row(row: Row, name: str, chance: float) -> Row:
         metric="immune_class_probability",
         param=f"class={name}",
         value=chance,
-        unit="1",
+        unit=METRICS["immune_class_probability"].unit,
     )
