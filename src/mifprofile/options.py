@@ -481,10 +481,6 @@ class LandscapeOptions(StageOptions):
     bootstrap_samples: int = Field(
         2000, ge=100, description="Draws for probabilities of cuts and classes."
     )
-    gate_factors: tuple[Positive, ...] = Field(
-        (0.8, 1.25),
-        description="Headline numbers are also given with a gate times each of these.",
-    )
     spatial: bool = Field(True, description="Whether to add the spatial statistics.")
     min_pair_cells: int = Field(
         20, ge=1, description="Fewer cells of either phenotype: no spatial statistic."

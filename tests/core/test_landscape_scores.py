@@ -343,4 +343,8 @@ def test_turning_the_scene_changes_nothing(cells, regions, table):
 
 
 def test_wide_names_every_value_once(table):
-    assert widen(table).shape == (1, 1 + len(table))
+    wide = widen(table)
+    beside = wide.columns.str.contains("__grade|__n_corrected|__value_at")
+    assert len(wide) == 1
+    assert (~beside).sum() == 1 + len(table)
+    assert "pdl1_tps__tissue__tumour__PD-L1__n_corrected" in wide

@@ -114,31 +114,27 @@ def test_a_marker_that_is_absent_is_a_zero_with_its_upper_bound():
 
 def test_headline_numbers_are_given_at_other_gates():
     table = table_of()
-    # At 0.8 times the gate of CD8 the twenty of level 9 are cytotoxic, too.
-    assert pick(table, "density", "CTL", param="gate_CD8=0.8").value == 60
-    assert pick(table, "density", "CTL", param="gate_CD8=1.25").value == 40
-    assert pick(table, "density", "CTL", "stroma", "gate_CD8=0.8").value == 120
-    tps = [
-        pick(table, "pdl1_tps", "tumour", param=param).value
-        for param in ("gate_PD-L1=1.25", "", "gate_PD-L1=0.8")
-    ]
-    assert tps == pytest.approx([0, 0, 100 * 100 / 300])
-
-
-def test_only_what_rests_on_a_gate_moves_with_it():
-    moved = table_of()
-    moved = moved[moved["param"].str.contains("gate_CD8")]
-    assert set(moved.loc[moved["metric"] == "density", "phenotype"]) == {"CTL"}
-    assert set(moved["region"]) <= {"tissue", "tumour_bed", "tumour", "stroma"}
-    assert "count" not in set(moved["metric"])
-
-
-def test_without_factors_no_other_gate_is_tried():
-    options = OPTIONS.model_copy(update={"gate_factors": ()})
-    assert not table_of(options=options)["param"].str.contains("gate_").any()
+    row = pick(table, "density", "CTL")
+    # At 0.8 times the gate the twenty of level 9 are CD8+, too.
+    assert (row.value_at_low_gates, row.value, row.value_at_high_gates) == (60, 40, 40)
+    assert pick(table, "density", "CTL", "stroma").value_at_low_gates == 120
+    tps = pick(table, "pdl1_tps", "tumour")
+    assert (tps.value, tps.value_at_high_gates) == (0, 0)
+    assert tps.value_at_low_gates == pytest.approx(100 * 100 / 300)
+    every = table[table["value_at_low_gates"].notna()]
+    assert "count" not in set(every["metric"])
 
 
 def test_a_tumour_that_goes_with_its_gate_leaves_no_score():
     faint = KINDS.assign(CK=KINDS["CK"].replace(50, 11))
-    row = pick(table_of(faint), "pdl1_tps", "tumour", param="gate_CK=1.25")
-    assert (row.status, np.isnan(row.value)) == ("NO_TUMOUR", True)
+    row = pick(table_of(faint), "pdl1_tps", "tumour")
+    assert np.isnan(row.value_at_high_gates)
+    assert (row.status, row.value) == ("OK", 0)
+
+
+def test_without_the_levels_of_cells_nothing_is_said_of_other_gates():
+    regions = np.full((100, 100), STROMA, np.uint8)
+    cells = cells_of(levels_of(KINDS), GATES.thresholds)
+    table = landscape("s", cells, regions, 10.0, PANEL, OPTIONS, GATES)
+    assert table[["value_at_low_gates", "n_corrected"]].isna().all(axis=None)
+    assert pick(table, "density", "CTL").grade == "graded"

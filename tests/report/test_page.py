@@ -57,7 +57,7 @@ def test_the_same_content_gives_the_same_page(content):
 
 
 def test_every_landscape_row_is_listed_with_its_status(content, page):
-    listed = [row for row in page.rows if len(row) == 13 and row[0] != ""]
+    listed = [row for row in page.rows if len(row) == 14 and row[0] != ""]
     assert len(listed) == len(content.landscape)
     keys = ["metric", "phenotype", "phenotype_b", "param", "status", "reason"]
     shown = [[*row[:4], row[11], row[12]] for row in listed]
@@ -112,7 +112,7 @@ def test_an_empty_slide_is_reported_as_one(empty_content):
     assert "No tissue was found" in page.text
     assert "No cell was found" in page.text
     assert "No tile to show" in page.text
-    statuses = [row[9] for row in page.rows if len(row) == 11]
+    statuses = [row[10] for row in page.rows if len(row) == 12]
     assert len(statuses) == len(empty_content.landscape)
     assert {"LOW_AREA", "NO_TUMOUR"} <= set(statuses)
 

@@ -48,7 +48,7 @@ class Metric:
     counts : bool
         Whether ``n_num`` is a number of cells that were called.
     headline : bool
-        Whether it is given at other gates, too.
+        Whether it is given at lower and higher gates, too.
     """
 
     name: str

@@ -111,6 +111,8 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "capabilities": capabilities(content.panel),
         "landscape": _landscape(content.landscape),
         "intervals": bool((content.landscape["ci_method"] != "none").any()),
+        "moved": bool(content.landscape["value_at_low_gates"].notna().any()),
+        "corrected": bool(content.landscape["n_corrected"].notna().any()),
         "statuses": _statuses(content.landscape),
     }
 

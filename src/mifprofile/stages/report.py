@@ -71,6 +71,7 @@ TEXT_COLUMNS = frozenset(
         "ci_method",
         "status",
         "reason",
+        "grade",
         "channel",
         "channel_b",
         "figure",

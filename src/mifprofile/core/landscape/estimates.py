@@ -52,6 +52,8 @@ class Row:
     n_corrected: float = np.nan
     n_corrected_low: float = np.nan
     n_corrected_high: float = np.nan
+    value_at_low_gates: float = np.nan
+    value_at_high_gates: float = np.nan
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

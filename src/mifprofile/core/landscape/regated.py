@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from mifprofile.core.landscape.sample import Sample
 
     Maker = Callable[[Sample], Iterator[Estimate]]
+    Key = tuple[str, str, str, str, str]
 
-# Of these regions headline numbers are given at other gates.
-MAIN_REGIONS = ("tissue", "tumour_bed", "tumour", "stroma")
+# As of the shares in ``gates.csv``.
+FACTORS = (0.8, 1.25)
 
 
 class Recall(Protocol):
@@ -33,77 +34,67 @@ class Recall(Protocol):
         """Columns of the cell table that rest on gates, indexed as the cells."""
 
 
-def with_corrected(
+def with_other_gates(
     estimates: Iterable[Estimate],
     sample: Sample,
     guard: Guard,
     recall: Recall,
     rows: Maker,
 ) -> Iterator[Estimate]:
-    """Rows that rest on a graded gate, with the count that dim cells may bring it to.
+    """Estimates with what their rows would hold if gates lay elsewhere.
 
-    Dim cells lie between the gate and the end of the negative peak. Every cell is
-    called once more with all graded gates at that end; where that changes a count, the
-    population lies between both, see `mifprofile.core.gates.population`.
+    Headline numbers get their value at 0.8 and 1.25 times all gates at once; regions
+    stay as they are. Counts that rest on a graded gate get the population behind them:
+    dim cells lie between the gate and the end of the negative peak, so every cell is
+    called once more with all graded gates at that end, and the population lies between
+    both counts, see `mifprofile.core.gates.population`.
 
     Parameters
     ----------
     estimates : iterable of Estimate
-        All rows of the sample.
+        All rows of the sample, judged.
     rows : callable
         Makes those rows of a sample that hold counts of called cells.
     """
-    dim = {m: guard.gates.dim[m] for m in guard.gates.graded if m in guard.gates.dim}
-    many: dict[tuple[str, ...], float] = {}
-    if dim:
-        moved = {**guard.gates.thresholds, **dim}
-        called = sample.called(recall(moved), replace(guard.gates, thresholds=moved))
-        many = {_key(e.row): e.row.n_num for e in rows(called)}
-    for found in estimates:
-        yield replace(found, row=_corrected(found.row, many))
-
-
-def at_other_gates(
-    sample: Sample, guard: Guard, recall: Recall, rows: Maker
-) -> Iterator[Estimate]:
-    """Headline numbers with the gate of one marker moved, for each they rest on.
-
-    Regions stay as they are. ``param`` says which gate was moved, and by what factor.
-    """
     gates = guard.gates
-    scopes = {name: sample.scopes[name] for name in MAIN_REGIONS}
-    main = replace(sample, scopes=scopes)
-    for marker, gate in gates.thresholds.items():
-        factors = sample.options.gate_factors if np.isfinite(gate) else ()
-        for factor in factors:
-            moved = {**gates.thresholds, marker: factor * gate}
-            called = main.called(recall(moved), replace(gates, thresholds=moved))
-            judge = called.guard(guard.sight.absent).judge
-            for found in rows(called):
-                if _is_headline(found.row) and marker in guard.needed(found.row):
-                    row = replace(
-                        judge(found.row), param=_param(found.row, marker, factor)
-                    )
-                    yield replace(found, row=row)
+
+    def at(moved: Mapping[str, float]) -> dict[Key, Row]:
+        moved = {**gates.thresholds, **moved}
+        called = sample.called(recall(moved), replace(gates, thresholds=moved))
+        judge = called.guard(guard.sight.absent).judge
+        return {_key(each.row): judge(each.row) for each in rows(called)}
+
+    low, high = (
+        at({marker: factor * gate for marker, gate in gates.thresholds.items()})
+        for factor in FACTORS
+    )
+    dim = {marker: gates.dim[marker] for marker in gates.graded & set(gates.dim)}
+    many = at(dim) if dim else {}
+    for found in estimates:
+        row = _moved(found.row, low, high)
+        yield replace(found, row=_corrected(row, many))
 
 
-def _is_headline(row: Row) -> bool:
-    return METRICS[row.metric].headline and row.phenotype != ALL
+def _moved(row: Row, low: dict[Key, Row], high: dict[Key, Row]) -> Row:
+    """Row with its value at lower and at higher gates, if it is a headline number."""
+    if not METRICS[row.metric].headline or row.phenotype == ALL:
+        return row
+    key = _key(row)
+    return replace(
+        row, value_at_low_gates=low[key].value, value_at_high_gates=high[key].value
+    )
 
 
-def _param(row: Row, marker: str, factor: float) -> str:
-    return ",".join(filter(None, (row.param, f"gate_{marker}={factor:g}")))
-
-
-def _key(row: Row) -> tuple[str, ...]:
+def _key(row: Row) -> Key:
     return row.region, row.phenotype, row.phenotype_b, row.metric, row.param
 
 
-def _corrected(row: Row, many: Mapping[tuple[str, ...], float]) -> Row:
+def _corrected(row: Row, many: Mapping[Key, Row]) -> Row:
     """Row with the size of the population behind its count, if that is in doubt."""
     if not METRICS[row.metric].counts or row.grade not in ("graded", "absent"):
         return row
     if not np.isfinite(row.n_num):
         return row
-    middle, low, high = population(row.n_num, many.get(_key(row), row.n_num))
+    most = many[_key(row)].n_num if many else row.n_num
+    middle, low, high = population(row.n_num, most)
     return replace(row, n_corrected=middle, n_corrected_low=low, n_corrected_high=high)

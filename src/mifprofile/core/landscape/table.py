@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import (
+    ALL,
     COLUMNS,
     Estimate,
     Scope,
@@ -20,7 +21,7 @@ from mifprofile.core.landscape.guard import Objection, no_tumour
 from mifprofile.core.landscape.her2 import her2_rows
 from mifprofile.core.landscape.infiltration_rows import infiltration_rows
 from mifprofile.core.landscape.pdl1 import pdl1_rows
-from mifprofile.core.landscape.regated import Recall, at_other_gates, with_corrected
+from mifprofile.core.landscape.regated import Recall, with_other_gates
 from mifprofile.core.landscape.regions import (
     EXCLUDED,
     MARGIN,
@@ -37,7 +38,14 @@ from mifprofile.core.landscape.sample import Sample, adequacy_row
 from mifprofile.core.landscape.spatial_rows import Scene, spatial_rows
 from mifprofile.core.landscape.til import immune_class_rows, til_rows
 from mifprofile.core.maps import pixel_of_cells
+from mifprofile.core.metrics import METRICS
 from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
+
+# What a headline number is not to be read without.
+BESIDE_VALUE = (
+    *("grade", "n_corrected", "n_corrected_low", "n_corrected_high"),
+    *("value_at_low_gates", "value_at_high_gates"),
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,16 +126,19 @@ def tissue_blocks(
 
 
 def widen(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per sample, a column per value.
+    """The table of a sample as one row, a column per value.
 
-    Columns are ``metric__region__phenotype[__phenotype_b][__param]``.
+    Columns are ``metric__region__phenotype[__phenotype_b][__param]``; those of headline
+    numbers are followed by what stands beside the value, such as ``…__n_corrected``.
     """
     keys = ["metric", "region", "phenotype", "phenotype_b", "param"]
     names = table[keys].agg(lambda r: "__".join(k for k in r if k), axis=1)
-    wide = table.assign(name=names).pivot_table(
-        index="sample_id", columns="name", values="value", sort=False, dropna=False
-    )
-    return wide[list(dict.fromkeys(names))].rename_axis(columns=None).reset_index()
+    wide: dict[str, Any] = {}
+    for name, row in zip(names, table.to_dict("records"), strict=True):
+        wide[name] = row["value"]
+        if METRICS[row["metric"]].headline and row["phenotype"] != ALL:
+            wide |= {f"{name}__{column}": row[column] for column in BESIDE_VALUE}
+    return pd.DataFrame([{"sample_id": table["sample_id"].iloc[0], **wide}])
 
 
 def _masks(
@@ -169,8 +180,7 @@ def estimates(
     if recall is None:
         yield from found
         return
-    yield from with_corrected(found, sample, guard, recall, counted)
-    yield from at_other_gates(sample, guard, recall, counted)
+    yield from with_other_gates(found, sample, guard, recall, counted)
 
 
 def counted(sample: Sample) -> Iterator[Estimate]:
