@@ -106,3 +106,64 @@ def test_both_ends_of_the_cps_of_the_lung_field(data_dir):
     assert rows.loc["within_um=500,immune=named", "value"] == pytest.approx(ends[0])
     assert rows.loc["within_um=500", "value"] == pytest.approx(min(100, ends[1]))
     assert np.isfinite(ends).all()
+
+
+def test_a_status_says_whether_there_is_a_value(landscapes):
+    for name, (_, table, _) in landscapes.items():
+        # A region that is not there has an area of 0, and none of its cells.
+        asked = table[~table["metric"].isin(["area", "count"])]
+        given = asked["status"].isin(HAS_VALUE)
+        assert ((asked["value"] != "") == given).all(), name
+
+
+def test_what_rests_on_a_graded_gate_says_so_and_what_population_it_may_be(landscapes):
+    seen = 0
+    for name, (gates, table, panel) in landscapes.items():
+        graded = set(gates.loc[gates["grade"] == "graded", "marker"])
+        rows = table[(table["metric"] == "density") & (table["value"] != "")]
+        for phenotype, rule in panel.rules.items():
+            asked = {marker for marker, sign in rule.signs if sign}
+            mine = rows[rows["phenotype"] == phenotype]
+            if mine.empty or not asked & graded:
+                continue
+            seen += 1
+            assert set(mine["grade"]) == {"graded"}, (name, phenotype)
+            least, most = (
+                mine[f"n_corrected_{end}"].astype(float) for end in ("low", "high")
+            )
+            assert mine["n_num"].astype(float).between(least, most).all()
+            assert (mine["value_at_low_gates"] != "").all()
+    assert seen >= 40
+
+
+def test_tps_ic_and_til_of_the_lung_field_are_plain_sums(data_dir):
+    field = calls.lung_field(data_dir)
+    panel = calls.panel_of("lung")
+    cells = pd.read_csv(data_dir / "lung_inform" / "sample_cell_seg_data.csv.gz")
+    region = cells["Tissue Category"].map({"Tumor": "tumour", "Stroma": "stroma"})
+    pdl1 = (cells["Membrane PDL1 (Opal 520) Mean"] > 5.0).to_numpy()
+    area_um2 = np.random.default_rng(0).uniform(20, 200, len(cells))
+    placed = field.sample.cells.assign(
+        region=region.fillna("outside").to_numpy(),
+        phenotype=cells["Phenotype"].to_numpy(),
+        area_um2=area_um2,
+        **{"PD-L1_positive": pdl1},
+        **{f"{m}_positive": False for m in panel.markers if m != "PD-L1"},
+    )
+    areas = {"tumour": 0.3, "stroma": 0.2}
+    table = landscape_of_areas("lung", placed, areas, panel, LandscapeOptions())
+    found = table[~table["metric"].str.endswith("probability")]
+    found = found.groupby("metric")["value"].first()
+    tumour = (cells["Phenotype"] == "CK+").to_numpy()
+    there, lymphocyte = placed["region"], placed["phenotype"].isin(["CD8+", "FoxP3+"])
+    bed = there.isin(["tumour", "stroma"])
+    stroma = (there == "stroma").to_numpy()
+    assert found["pdl1_tps"] == pytest.approx(100 * pdl1[tumour].sum() / tumour.sum())
+    covered = area_um2[pdl1 & ~tumour & bed].sum() / 1e6
+    assert found["pdl1_ic"] == pytest.approx(100 * covered / 0.5)
+    covered = area_um2[lymphocyte & stroma].sum() / 1e6
+    assert found["stil_area_pct"] == pytest.approx(100 * covered / 0.2)
+    share = (lymphocyte & stroma).sum() / stroma.sum()
+    assert found["til_cell_pct"] == pytest.approx(100 * share)
+    inside = (lymphocyte & (there == "tumour")).sum()
+    assert found["itil_density"] == pytest.approx(inside / 0.3)

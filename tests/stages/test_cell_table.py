@@ -62,7 +62,7 @@ def test_calls_and_areas_of_another_program(tmp_path: Path, halo: Path) -> None:
     areas.write_text("region,area_mm2\nTumor,0.5\nStroma,0.25\n", encoding="utf-8")
     landscape_of_table(job_in(tmp_path, 0.5), halo, areas)
     row = value(tmp_path, "density", "stroma", "CTL")
-    assert (row["value"], row["status"]) == (8.0, "OK")
+    assert (row["value"], row["status"]) == (8.0, "NO_INTERVAL")
     assert row["reason"] == "no interval: the shape of the tissue is not known"
     assert value(tmp_path, "density", "tissue", "all")["value"] == 5 / 0.75
     assert value(tmp_path, "pct_positive", "tumour", "tumour")["n_num"] == 1

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALL = "all"
+NO_SHAPE = "the shape of the tissue is not known"
 # Rows of a lineage with its subsets, which the rows of its phenotypes have already.
 LINEAGE = "lineage"
 
@@ -191,23 +192,29 @@ def lineage_labels(panel: Panel) -> dict[str, str]:
 
 
 def with_intervals(
-    estimates: Iterable[Estimate], blocks: Blocks, min_blocks: int
+    estimates: Iterable[Estimate], blocks: Blocks | None, min_blocks: int
 ) -> list[Row]:
     """Rows with the intervals of those values that have one.
 
-    A value that lacks its interval for want of blocks is ``NO_INTERVAL``.
+    A value that lacks its interval for want of blocks is ``NO_INTERVAL``. Where tissue
+    is known by its areas alone (no ``blocks``) only what is none, or all, has limits.
     """
     listed = list(estimates)
     able = [e.sums if np.isfinite(e.row.value) else None for e in listed]
     sums = [one for one in able if one is not None]
     found = iter(_intervals(sums, blocks, min_blocks))
+    why = NO_SHAPE
+    if blocks is not None:
+        why = f"fewer than {min_blocks} blocks of {blocks.block_um:.0f} µm"
     return [
-        e.row if one is None else _with(e.row, one, next(found), min_blocks)
+        e.row if one is None else _with(e.row, one, next(found), min_blocks, why)
         for e, one in zip(listed, able, strict=True)
     ]
 
 
-def _intervals(sums: list[Sums], blocks: Blocks, min_blocks: int) -> list[Interval]:
+def _intervals(
+    sums: list[Sums], blocks: Blocks | None, min_blocks: int
+) -> list[Interval]:
     if not sums:
         return []
     tallies = Tallies(
@@ -216,12 +223,12 @@ def _intervals(sums: list[Sums], blocks: Blocks, min_blocks: int) -> list[Interv
         [one.kind for one in sums],
         np.array([one.ceiling for one in sums]),
     )
-    return block_intervals(
-        tallies, blocks.weights, min_blocks=min_blocks, block_um=blocks.block_um
-    )
+    known = (np.eye(1), np.nan) if blocks is None else (blocks.weights, blocks.block_um)
+    weights, block_um = known
+    return block_intervals(tallies, weights, min_blocks=min_blocks, block_um=block_um)
 
 
-def _with(row: Row, sums: Sums, interval: Interval, min_blocks: int) -> Row:
+def _with(row: Row, sums: Sums, interval: Interval, min_blocks: int, why: str) -> Row:
     row = replace(
         row,
         ci_low=min(interval.low * sums.scale, sums.cap),
@@ -233,8 +240,6 @@ def _with(row: Row, sums: Sums, interval: Interval, min_blocks: int) -> Row:
         return row
     if interval.n_blocks >= min_blocks:
         return replace(row, reason=row.reason or "no interval: none in any block")
-    edge = f"{interval.block_um:.0f} µm"
-    why = f"no interval: fewer than {min_blocks} blocks of {edge}"
-    if row.status == "OK":
-        return replace(row, status="NO_INTERVAL", reason=why)
-    return replace(row, reason=f"{row.reason}; {why}")
+    reason = "; ".join(filter(None, (row.reason, f"no interval: {why}")))
+    status: Status = "NO_INTERVAL" if row.status == "OK" else row.status
+    return replace(row, status=status, reason=reason)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mifprofile.core.capability import NESTS, TREGS, Capability, capabilities
 from mifprofile.core.gates import KnownGates
-from mifprofile.core.landscape.estimates import lineage_labels
+from mifprofile.core.landscape.estimates import NO_SHAPE, lineage_labels
 from mifprofile.core.landscape.regions import needs_tumour
 from mifprofile.core.landscape.rows import RATIOS, asking_for, immune_phenotypes
 from mifprofile.core.metrics import METRICS
@@ -33,7 +33,6 @@ Objection = tuple["Status", str]
 NO_NEST: Objection = "NO_TUMOUR", "no tumour nest was found"
 NO_TUMOUR_CELL: Objection = "NO_TUMOUR", "no tumour cell was found"
 NO_TUMOUR_NAMED: Objection = "NOT_COMPUTABLE", "the panel names no tumour phenotype"
-NO_SHAPE = "the shape of the tissue is not known"
 NO_IMMUNE = "the panel names no lymphocyte and no macrophage"
 NO_LEVELS = "neither landscape.her2_levels nor a gate says where 1+, 2+ and 3+ begin"
 RELATIVE = "bins from ½, 1 and 2 times the gate of HER2, not by controls"

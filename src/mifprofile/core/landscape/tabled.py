@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mifprofile.core.gates import KnownGates
-from mifprofile.core.landscape.estimates import COLUMNS, Estimate, Row, Scope
-from mifprofile.core.landscape.guard import NO_SHAPE, no_tumour
+from mifprofile.core.landscape.estimates import COLUMNS, NO_SHAPE, Scope, with_intervals
+from mifprofile.core.landscape.guard import no_tumour
 from mifprofile.core.landscape.regions import (
     MARGIN,
     REGION_NAMES,
@@ -42,7 +42,7 @@ def landscape_of_areas(
     gates: KnownGates | None = None,
     recall: Recall | None = None,
 ) -> pd.DataFrame:
-    """Landscape without a map: no intervals, and nothing that asks for a distance.
+    """Landscape without a map: no blocks, and nothing that asks for a distance.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def landscape_of_areas(
         scopes[region] = Scope.of(sample_id, region, *nothing, panel, options)
     sample = Sample(scopes, None, np.nan, gates or KnownGates())
     found = estimates(sample, _absent(scopes, placed), recall)
-    rows = [_bare(each) for each in found]
+    rows = with_intervals(found, None, options.min_blocks)
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -108,11 +108,3 @@ def _absent(scopes: Mapping[str, Scope], cells: pd.DataFrame) -> dict[str, Objec
     if found is None:
         return mapped
     return mapped | {r: found for r in scopes if needs_tumour(r)}
-
-
-def _bare(found: Estimate) -> Row:
-    """Row of a value that has no interval."""
-    row = found.row
-    if found.sums is None or not np.isfinite(row.value) or row.reason:
-        return row
-    return replace(row, reason=f"no interval: {NO_SHAPE}")
