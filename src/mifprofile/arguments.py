@@ -18,31 +18,32 @@ KeptT = TypeVar("KeptT")
 StrPath = str | PathLike[str]
 
 
-def as_path(given: StrPath, name: str) -> Path:
+def as_path(given: object, name: str) -> Path:
     """A path that may be text; raises UsageError that names the argument."""
-    if given and isinstance(given, str | PathLike):
+    if isinstance(given, str | PathLike) and given != "":
         return Path(given)
     raise UsageError(f"{name}: give a path, as text or Path, not {_kind(given)}")
 
 
-def as_path_or_none(given: StrPath | None, name: str) -> Path | None:
+def as_path_or_none(given: object, name: str) -> Path | None:
     """A path that may be text, or that is not given at all."""
     return None if given is None else as_path(given, name)
 
 
-def as_paths(given: StrPath | Iterable[StrPath], name: str) -> tuple[Path, ...]:
+def as_paths(given: object, name: str) -> tuple[Path, ...]:
     """Several paths, or one alone."""
     if isinstance(given, str | PathLike):
         return (as_path(given, name),)
-    if isinstance(given, Iterable):
-        return tuple(as_path(path, name) for path in given)
-    raise UsageError(f"{name}: give a list of paths, not {_kind(given)}")
+    paths = tuple(given) if isinstance(given, Iterable) else ()
+    if not paths:
+        raise UsageError(f"{name}: give a list of paths, not {_kind(given)}")
+    return tuple(as_path(path, name) for path in paths)
 
 
 def expect(given: object, kind: type, name: str) -> None:
     """Raise UsageError unless an argument is of a kind."""
     if not isinstance(given, kind):
-        raise UsageError(f"{name}: give a {kind.__name__}, not {_kind(given)}")
+        raise UsageError(f"{name}: must be {kind.__name__}, not {_kind(given)}")
 
 
 class Converted(Generic[GivenT, KeptT]):
@@ -85,6 +86,7 @@ SomePaths = Converted[StrPath | Iterable[StrPath], tuple[Path, ...]]
 
 
 def _kind(given: object) -> str:
-    if given is None or given == "":
+    """Text and None as they are, anything else by its type."""
+    if given is None or isinstance(given, str):
         return repr(given)
-    return f"{type(given).__name__}"
+    return type(given).__name__
