@@ -14,10 +14,10 @@ from mifprofile.sample import Sample
 from mifprofile.stages.cell_table import landscape_of_table
 from mifprofile.stages.gates import gates as make_gates
 from mifprofile.stages.given import (
-    GatesOptions,
-    NeighbourhoodsOptions,
-    RunOptions,
-    TableOptions,
+    GatesArguments,
+    NeighbourhoodsArguments,
+    RunArguments,
+    TableArguments,
     gates_job,
     neighbourhoods_job,
     refuse_unknown,
@@ -59,7 +59,7 @@ def run(
     out: StrPath,
     *,
     force: bool = False,
-    **options: Unpack[RunOptions],
+    **options: Unpack[RunArguments],
 ) -> Sample:
     """Take a slide from file to immune landscape; what is up to date is kept.
 
@@ -103,7 +103,7 @@ def landscape(
     out: StrPath,
     *,
     areas: StrPath | None = None,
-    **options: Unpack[TableOptions],
+    **options: Unpack[TableArguments],
 ) -> Sample:
     """Make the landscape of cells that another program found.
 
@@ -127,7 +127,7 @@ def landscape(
     Sample
         Without image and labels.
     """
-    refuse_unknown(options, TableOptions, "landscape")
+    refuse_unknown(options, TableArguments, "landscape")
     job = slide_job(panel, out, caller="landscape", **options)
     path = _as_file(table, job.results)
     landscape_of_table(job, path, as_path_or_none(areas, "areas"))
@@ -137,7 +137,7 @@ def landscape(
 def gates(
     folders: StrPath | Iterable[StrPath],
     out: StrPath,
-    **options: Unpack[GatesOptions],
+    **options: Unpack[GatesArguments],
 ) -> pd.DataFrame:
     """Gate the samples of a patient, a batch or a cohort together.
 
@@ -165,7 +165,7 @@ def neighbourhoods(
     folders: StrPath | Iterable[StrPath],
     panel: StrPath,
     out: StrPath,
-    **options: Unpack[NeighbourhoodsOptions],
+    **options: Unpack[NeighbourhoodsArguments],
 ) -> NeighbourhoodTables:
     """Find the kinds of surroundings of cells, once for a whole cohort.
 

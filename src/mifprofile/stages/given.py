@@ -31,7 +31,7 @@ PLACES = {
 }
 
 
-class TableOptions(TypedDict, total=False):
+class TableArguments(TypedDict, total=False):
     """What may be given beside cells that another program found."""
 
     pixel_size: float | None
@@ -43,7 +43,7 @@ class TableOptions(TypedDict, total=False):
     report: Section
 
 
-class RunOptions(TableOptions, total=False):
+class RunArguments(TableArguments, total=False):
     """What may be given beside a slide."""
 
     model: StrPath | None
@@ -63,7 +63,7 @@ class RunOptions(TableOptions, total=False):
     export: Section
 
 
-class GatesOptions(TypedDict, total=False):
+class GatesArguments(TypedDict, total=False):
     """What may be given beside samples that are gated together."""
 
     panel: StrPath | None
@@ -79,7 +79,7 @@ class GatesOptions(TypedDict, total=False):
     phenotype: Section
 
 
-class NeighbourhoodsOptions(TypedDict, total=False):
+class NeighbourhoodsArguments(TypedDict, total=False):
     """What may be given beside samples whose neighbourhoods are sought."""
 
     k: int | None
@@ -94,10 +94,10 @@ def slide_job(
     out: StrPath,
     slide: StrPath | None = None,
     caller: str = COMMAND_LINE,
-    **given: Unpack[RunOptions],
+    **given: Unpack[RunArguments],
 ) -> Job:
     """Job of one sample; ``caller`` is named in errors."""
-    options, rest = _split(given, RunOptions, caller)
+    options, rest = _split(given, RunArguments, caller)
     read = panel if isinstance(panel, Panel) else read_panel(panel)
     return Job(Results(out), read, options, slide, **rest)
 
@@ -106,10 +106,10 @@ def gates_job(
     folders: StrPath | Iterable[StrPath],
     out: StrPath,
     caller: str = COMMAND_LINE,
-    **given: Unpack[GatesOptions],
+    **given: Unpack[GatesArguments],
 ) -> GatesJob:
     """Job of samples that are gated together."""
-    options, rest = _split(given, GatesOptions, caller)
+    options, rest = _split(given, GatesArguments, caller)
     return GatesJob(folders, out, options, **rest)
 
 
@@ -118,10 +118,10 @@ def neighbourhoods_job(
     panel: StrPath,
     out: StrPath,
     caller: str = COMMAND_LINE,
-    **given: Unpack[NeighbourhoodsOptions],
+    **given: Unpack[NeighbourhoodsArguments],
 ) -> NeighbourhoodsJob:
     """Job of samples whose neighbourhoods are fitted together."""
-    options, _ = _split(given, NeighbourhoodsOptions, caller)
+    options, _ = _split(given, NeighbourhoodsArguments, caller)
     return NeighbourhoodsJob(folders, out, panel, options)
 
 
