@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mifprofile.options import Stage
-    from mifprofile.stages import Job
 
 FILE = click.Path(path_type=Path)
 # Spelled out: reading them off `options` would cost half a second of imports.
@@ -139,12 +138,13 @@ VERDICTS = frozenset({"quality", "phenotype"})
 
 
 def _add_stage(stage: Stage) -> None:
-    def command(**given: Any) -> None:
+    def command(force: bool, **given: Any) -> None:
         from mifprofile.stages import run_stage
+        from mifprofile.stages.given import slide_job
         from mifprofile.stages.verdict import show_verdict
 
-        job = _job(**given)
-        run_stage(job, stage, force=given["force"])
+        job = slide_job(**given)
+        run_stage(job, stage, force=force)
         if stage in VERDICTS:
             show_verdict(job.results, stage)
 
@@ -161,19 +161,22 @@ def _add_stage(stage: Stage) -> None:
 @REGIONS
 @GATES
 @PIXEL_SIZE
-def landscape(**given: Any) -> None:
+def landscape(
+    from_table: Path | None, areas: Path | None, force: bool, **given: Any
+) -> None:
     """Of a slide, or of cells that another program found."""
     from mifprofile.stages import run_stage
     from mifprofile.stages.cell_table import landscape_of_table
+    from mifprofile.stages.given import slide_job
     from mifprofile.stages.verdict import show_verdict
 
-    job, table = _job(**given), given["from_table"]
-    if table is None:
-        run_stage(job, "landscape", force=given["force"])
+    job = slide_job(**given)
+    if from_table is None:
+        run_stage(job, "landscape", force=force)
     elif job.regions is not None:
         raise click.UsageError("--regions is for slides; --from-table takes --areas")
     else:
-        landscape_of_table(job, table, given["areas"])
+        landscape_of_table(job, from_table, areas)
         show_verdict(job.results, "landscape")
         click.echo(f"report: {job.results.report}")
 
@@ -193,13 +196,14 @@ def landscape(**given: Any) -> None:
 @BLOCK
 @WORKERS
 @SCHEDULER
-def run(**given: Any) -> None:
+def run(force: bool, **given: Any) -> None:
     """All stages on one slide; what is up to date is kept."""
     from mifprofile.stages import run_all
+    from mifprofile.stages.given import slide_job
     from mifprofile.stages.verdict import show_verdict
 
-    job = _job(**given)
-    run_all(job, force=given["force"])
+    job = slide_job(**given)
+    run_all(job, force=force)
     show_verdict(job.results, "phenotype")
     click.echo(f"report: {job.results.report}")
 
@@ -271,21 +275,11 @@ def gates(**given: Any) -> None:
 
     With --from or --in-use, gates that are there are collected and converted.
     """
-    from mifprofile.io.config import override_options, read_options
-    from mifprofile.stages.gates import GatesJob
     from mifprofile.stages.gates import gates as make
+    from mifprofile.stages.given import gates_job
 
-    if given["source"] and given["in_use"]:
-        raise click.UsageError("give --from or --in-use, not both")
-    chosen = {
-        "gates": {name: given.pop(name) for name in ("scope", "lock_to")},
-        "phenotype": {"control": (path := given.pop("control")) and str(path)},
-    }
-    options = override_options(
-        read_options(given.pop("config")), chosen, "command line"
-    )
-    make(GatesJob(options=options, **given))
-    click.echo(given["out"])
+    make(job := gates_job(**given))
+    click.echo(job.out)
 
 
 @cli.command()
@@ -297,15 +291,10 @@ def gates(**given: Any) -> None:
 @click.option("-o", "--out", type=FILE, required=True, help="Folder for the tables.")
 def neighbourhoods(**given: Any) -> None:
     """Find the kinds of surroundings of cells, once for a whole cohort."""
-    from mifprofile.io.config import override_options, read_options
-    from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
+    from mifprofile.stages.given import neighbourhoods_job
     from mifprofile.stages.neighbourhoods import neighbourhoods as fit
 
-    chosen = {"neighbourhoods": {name: given.pop(name) for name in ("k", "clusters")}}
-    options = override_options(
-        read_options(given.pop("config")), chosen, "command line"
-    )
-    click.echo(fit(NeighbourhoodsJob(options=options, **given)))
+    click.echo(fit(neighbourhoods_job(**given)))
 
 
 @cli.command()
@@ -337,35 +326,6 @@ def check(
         click.echo(check_slide(slide, panel, pixel_size))
     else:
         raise click.UsageError("give a SLIDE, or --config CONFIG")
-
-
-def _job(**given: Any) -> Job:
-    from mifprofile.io.config import override_options, read_options, read_panel
-    from mifprofile.io.results import Results
-    from mifprofile.stages import Job
-
-    options = read_options(given["config"])
-    overrides = {
-        "ingest": {"pixel_size_um": given.get("pixel_size")},
-        "segment": {
-            name: given.get(name) for name in ("model", "precision", "block_px")
-        },
-        "phenotype": {"control": given.get("control") and str(given["control"])},
-    }
-    return Job(
-        results=Results(given["out"]),
-        panel=read_panel(given["panel"]),
-        options=override_options(options, overrides, "command line"),
-        slide=given.get("slide"),
-        gates=given.get("gates"),
-        nuclei=given.get("nuclei"),
-        cells=given.get("cells"),
-        exclusions=given.get("exclusions"),
-        regions=given.get("regions"),
-        workers=given.get("workers", 1),
-        scheduler=given.get("scheduler"),
-        quiet=given["quiet"],
-    )
 
 
 for _stage in STAGE_HELP:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from os import PathLike, fspath
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from mifprofile.errors import UsageError
 
+
+def _as_text(given: Any) -> Any:
+    return fspath(given) if isinstance(given, PathLike) else given
+
+
+PathText = Annotated[str, BeforeValidator(_as_text)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -123,7 +136,7 @@ class QualityOptions(StageOptions):
 class SegmentOptions(StageOptions):
     """How nuclei and cells are found."""
 
-    model: str = Field(
+    model: PathText = Field(
         "embedded", description="'embedded', a Cellpose model's name, or a path."
     )
     diameter_um: Positive = Field(
@@ -186,7 +199,7 @@ class CorrectOptions(StageOptions):
         description="Evens out the light over the camera's field: by BaSiC, by the "
         "lower quartile of all fields, or by images of a flat field.",
     )
-    flat_field_file: str | None = Field(
+    flat_field_file: PathText | None = Field(
         None,
         description="TIFF of the light over one camera field: one page per channel, "
         "in the slide's order, or one page for all.",
@@ -218,7 +231,7 @@ class CorrectOptions(StageOptions):
         description="How much of it a channel sees, by channel; the panel's other "
         "markers are fitted.",
     )
-    unmixing: str | None = Field(
+    unmixing: PathText | None = Field(
         None,
         description="CSV: the share of each fluorophore (column) that each channel "
         "(row) sees, by the channels' names; the diagonal is 1.",
@@ -306,7 +319,7 @@ class PhenotypeOptions(StageOptions):
         description="Cells that cannot carry a marker, as a rule by marker "
         "(CD8: PanCK+); its gate is then anchored to them.",
     )
-    control: str | None = Field(
+    control: PathText | None = Field(
         None, description="Result folder of a negative-control slide."
     )
     control_percentile: Annotated[float, Field(gt=50, lt=100)] = Field(

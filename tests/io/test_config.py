@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from mifprofile.errors import MissingError, UsageError
@@ -83,3 +85,16 @@ def test_samples(tmp_path):
 def test_wrong_sheets_name_the_line(tmp_path, text, message):
     with pytest.raises(UsageError, match=message):
         read_samples(write(tmp_path, text, "s.tsv"))
+
+
+@pytest.mark.parametrize("read", [read_panel, read_options, read_samples])
+def test_paths_may_be_text_and_nothing_else(read, tmp_path):
+    with pytest.raises(MissingError, match="none"):
+        read(str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="give a path"):
+        read(3)
+
+
+def test_an_option_that_names_a_file_may_be_a_path():
+    options = override_options(Options(), {"phenotype": {"control": Path("C")}}, "test")
+    assert options.phenotype.control == "C"

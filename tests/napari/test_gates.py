@@ -63,6 +63,52 @@ def test_no_gate_means_no_cell(editor):
     assert not editor.shown_values("CD8").any()
 
 
+def regrade(results, grade, **values):
+    """Say of CD8's gate in use how firm it is."""
+    gates = pd.read_csv(results.gates)
+    row = gates["marker"] == "CD8"
+    for name, value in {"grade": grade, **values}.items():
+        gates.loc[row, name] = value
+    gates.to_csv(results.gates, index=False)
+    return GateEditor(results.folder)
+
+
+def test_an_undecided_marker_has_no_number(copy):
+    editor = regrade(copy.results, "undecided", threshold=np.nan)
+    assert editor.describe("CD8") == (
+        "CD8 is undecided: nobody can tell how many cells are positive\n"
+        "in use: undecided"
+    )
+    editor.move("CD8", 1e9)
+    assert editor.describe("CD8").startswith(f"CD8+: 0 of {editor.cell_ids.size:,} ")
+    assert editor.describe("CD8").endswith("in use: undecided")
+    editor.reset("CD8")
+    assert editor.describe("CD8").startswith("CD8 is undecided")
+
+
+def test_a_gate_by_hand_that_is_saved_decides(copy):
+    editor = regrade(copy.results, "undecided", threshold=np.nan)
+    editor.move("CD8", np.nan)
+    editor.save("ana", "")
+    assert editor.describe("CD8").startswith("CD8+: 0 of ")
+
+
+def test_an_absent_marker_has_no_cell(copy):
+    editor = regrade(copy.results, "absent", threshold=np.nan)
+    assert editor.describe("CD8").startswith(f"CD8+: 0 of {editor.cell_ids.size:,} ")
+    assert editor.describe("CD8").endswith("in use: no gate")
+
+
+def test_the_grade_stands_beside_the_size_of_the_population(copy):
+    sizes = {"corrected_pct": 12.34, "corrected_low": 8.0, "corrected_high": 17.96}
+    editor = regrade(copy.results, "graded", **sizes)
+    assert editor.describe_grade("CD8") == (
+        "graded; 12.3 % (8.0 to 18.0 %) with the graded cells"
+    )
+    lacking = dict.fromkeys(sizes, np.nan)
+    assert regrade(copy.results, "clear", **lacking).describe_grade("CD8") == "clear"
+
+
 def test_saving_signs_and_keeps_other_rows(editor, copy):
     editor.move("CD8", 123.5)
     editor.save("ana", "too low")

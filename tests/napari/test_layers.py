@@ -4,10 +4,11 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from mifprofile import Panel, open_results, phenotype_colours
+from mifprofile import Panel, open_results
 from mifprofile.errors import MissingError
 from mifprofile.napari._layers import ORIGIN, cell_values, read_layers
 from mifprofile.napari._reader import NOTHING, get_reader, read
+from mifprofile.viewer import phenotype_colours
 
 PANEL = Panel.model_validate(
     {

@@ -84,6 +84,29 @@ def test_another_marker_shows_its_own_channel_and_gate(viewer, widget):
     assert widget.spin.value() == pytest.approx(widget.editor.threshold("PD-L1"), abs=1)
 
 
+def test_the_grade_of_the_gate_in_use_is_shown(widget):
+    shown = widget.grade.text()
+    assert shown == f"in use: {widget.editor.describe_grade('CD8')}"
+    widget.marker_box.setCurrentText("CK")
+    assert widget.grade.text() == f"in use: {widget.editor.describe_grade('CK')}"
+
+
+def test_an_undecided_marker_is_no_zero(widget, copy):
+    gates = pd.read_csv(copy.results.gates)
+    mine = gates["marker"] == "CD8"
+    gates.loc[mine, ["threshold", "grade"]] = [np.nan, "undecided"]
+    gates.to_csv(copy.results.gates, index=False)
+    widget.editor.reload()
+    widget.marker_box.setCurrentText("CK")
+    widget.marker_box.setCurrentText("CD8")
+    assert widget.spin.text() == "undecided"
+    assert widget.counts.text().startswith("CD8 is undecided")
+    widget.spin.setValue(widget.spin.maximum())
+    assert widget.counts.text().startswith("CD8+: 0 of ")
+    widget.spin.setValue(widget.spin.minimum())
+    assert widget.spin.text() == "no gate"
+
+
 def test_save_writes_who_and_when(widget, copy):
     widget.move_gate(321.0)
     widget.author.setText("ana")

@@ -11,6 +11,7 @@ import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
+from mifprofile.arguments import as_path
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io import _ngff
 from mifprofile.io.atomic import atomic_output
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import DTypeLike, NDArray
+
+    from mifprofile.arguments import StrPath
 
 CHUNK_PX = 1024
 
@@ -189,7 +192,7 @@ def write_labels(
 
 
 def open_label_store(
-    path: str | Path, names: Collection[str] | None = None
+    path: StrPath, names: Collection[str] | None = None
 ) -> dict[str, LabelPyramid]:
     """Open a label store for reading.
 
@@ -210,7 +213,8 @@ def open_label_store(
     FormatError
         It is none of labels.
     """
-    if not Path(path).exists():
+    path = as_path(path, "labels")
+    if not path.exists():
         raise MissingError(f"{path}: no such label store; run the stage that writes it")
     try:
         root = zarr.open_group(path, mode="r")

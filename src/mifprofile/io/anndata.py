@@ -43,6 +43,11 @@ def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
     return table
 
 
+def read_anndata(path: Path) -> anndata.AnnData:
+    """Read ``cells.h5ad``."""
+    return anndata.read_h5ad(path)
+
+
 def write_anndata(cells: pd.DataFrame, facts: dict[str, Any], path: Path) -> None:
     """Write ``cells.h5ad``, whole or not at all."""
     with atomic_output(path) as partial:

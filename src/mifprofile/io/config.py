@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from mifprofile.arguments import as_path
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options
 
+if TYPE_CHECKING:
+    from mifprofile.arguments import StrPath
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read_panel(path: Path) -> Panel:
+def read_panel(path: StrPath) -> Panel:
     """Read and check ``panel.yaml``; raises UsageError or MissingError."""
+    path = as_path(path, "panel")
     return _build(Panel, _read_yaml(path), path)
 
 
@@ -27,13 +32,14 @@ def parse_panel(content: dict[str, Any], source: Path | str) -> Panel:
     return _build(Panel, content, source)
 
 
-def read_options(path: Path | None) -> Options:
+def read_options(path: StrPath | None) -> Options:
     """Read the stages' sections of a config file; None gives the defaults.
 
     The keys ``samples`` and ``results`` belong to the workflow and are skipped.
     """
     if path is None:
         return Options()
+    path = as_path(path, "config")
     sections = _read_yaml(path)
     return parse_options(
         {k: v for k, v in sections.items() if k not in {"samples", "results"}}, path
@@ -63,8 +69,9 @@ def override_options(
     return parse_options(content, source)
 
 
-def read_samples(path: Path) -> list[Sample]:
+def read_samples(path: StrPath) -> list[Sample]:
     """Read a tab-separated sample sheet; columns it does not know are left alone."""
+    path = as_path(path, "samples")
     table = _read_sheet(path)
     known = {name: Sample.model_fields[name] for name in Sample.model_fields}
     lacking = [n for n, f in known.items() if f.is_required() and n not in table]

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mifprofile.arguments import APath, Converted, as_path
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.atomic import atomic_output
 from mifprofile.options import STAGES, Stage
@@ -24,11 +25,11 @@ class Results:
 
     Attributes
     ----------
-    folder : Path
+    folder : str or Path
         The folder itself; its name is the sample's.
     """
 
-    folder: Path
+    folder: APath = Converted(as_path)
 
     @property
     def sample_id(self) -> str:

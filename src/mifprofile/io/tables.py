@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow
 
+from mifprofile.arguments import as_path
 from mifprofile.core.gate_layouts import gates_for, layout_of
 from mifprofile.core.gates import GATE_COLUMNS
 from mifprofile.errors import FormatError, MissingError, UsageError
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from mifprofile.arguments import StrPath
     from mifprofile.io.results import Results
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: pd.DataFrame, path: StrPath) -> None:
     """Write Parquet or CSV, by the suffix, whole or not at all."""
+    path = as_path(path, "path")
     with atomic_output(path) as partial:
         if path.suffix == ".parquet":
             table.to_parquet(partial, index=False, compression="zstd")
@@ -28,7 +31,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_csv(partial, index=False)
 
 
-def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_parquet(path: StrPath, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a stage's table, or some columns of it.
 
     Raises
@@ -38,6 +41,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     FormatError
         The file is damaged or lacks a column.
     """
+    path = as_path(path, "path")
     if not path.is_file():
         raise MissingError(f"{path}: missing; run the stage that writes it first")
     try:
@@ -51,15 +55,16 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         ) from e
 
 
-def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
+def read_csv(path: StrPath, text: Collection[str] = ()) -> pd.DataFrame:
     """Read a table as it was written: an empty number is NaN, text stays text.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     text : collection of str
         Columns that hold text, of which an empty one is ``""``.
     """
+    path = as_path(path, "path")
     if not path.is_file():
         raise MissingError(f"{path}: missing; run the stage that writes it first")
     names = pd.read_csv(path, nrows=0).columns
@@ -71,7 +76,23 @@ def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
     )
 
 
-def read_gates_used(path: Path) -> pd.DataFrame:
+def fill_text(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with ``""`` where text is missing; so are booleans, as NA."""
+    return table.assign(**{str(n): _filled(column) for n, column in table.items()})
+
+
+def _filled(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        lacks = column.isna().any()
+        return column.cat.add_categories("").fillna("") if lacks else column
+    if column.dtype != object:
+        return column
+    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        return column.astype("boolean")
+    return column.fillna("")
+
+
+def read_gates_used(path: StrPath) -> pd.DataFrame:
     """Read the gates that a sample's phenotypes rest on, ``gates.csv`` of its folder.
 
     A table of an earlier version has fewer columns; a marker without a threshold was
@@ -108,7 +129,7 @@ def read_mixing(path: Path) -> pd.DataFrame:
 
 
 def read_gates(
-    path: Path, sample: str, levels: pd.DataFrame | None = None
+    path: StrPath, sample: str, levels: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Read the gates of a sample from our table, scimap's or CyLinter's.
 
@@ -117,7 +138,7 @@ def read_gates(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     sample : str
     levels : pandas.DataFrame or None
         The sample's levels by marker, without which CyLinter's scale means nothing.
@@ -127,6 +148,7 @@ def read_gates(
     pandas.DataFrame
         Columns `GATE_COLUMNS`; text that is missing is ``""``.
     """
+    path = as_path(path, "gates")
     if not path.is_file():
         raise MissingError(f"{path}: no such gate table")
     table = pd.read_csv(path, comment="#", dtype={"sample": str})

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mifprofile import (
-    STAGES,
+from mifprofile import STAGES, open_results, run_stage
+from mifprofile.viewer import (
     marker_levels,
-    open_results,
-    read_gates,
+    read_gates_used,
     read_manual_gates,
     read_parquet,
-    run_stage,
     write_table,
 )
 
@@ -36,6 +34,8 @@ COLUMNS = (
     "time",
 )
 EVALUABLE = "qc_evaluable"
+# Share of positive cells with the graded ones and its interval, %, in gates.csv.
+SIZE = ("corrected_pct", "corrected_low", "corrected_high")
 AFTER_GATES = STAGES[STAGES.index("phenotype") :]
 
 
@@ -68,7 +68,7 @@ class GateEditor:
     def reload(self) -> None:
         """Read the gates again; what was moved and not saved is forgotten."""
         results = self._job.results
-        self._in_use = _rows(read_gates(results.gates, results.sample_id))
+        self._in_use = _rows(read_gates_used(results.gates))
         self._by_hand = _rows(read_manual_gates(results))
         # A new threshold, or None for "no longer set by hand".
         self._moved: dict[str, float | None] = {}
@@ -107,12 +107,13 @@ class GateEditor:
 
     def threshold(self, marker: str) -> float:
         """The gate as it stands; NaN if there is none."""
-        moved = self._moved.get(marker)
-        if moved is not None:
-            return moved
-        if marker in self._by_hand and marker not in self._moved:
-            return float(self._by_hand[marker]["threshold"])
-        return float(self._in_use[marker]["threshold"])
+        given = self._given(marker)
+        return float(self._in_use[marker]["threshold"]) if given is None else given
+
+    def is_decided(self, marker: str) -> bool:
+        """Whether a person or the stage has said which cells are positive."""
+        found = self._in_use[marker]["grade"] != "undecided"
+        return found or self._given(marker) is not None
 
     def move(self, marker: str, threshold: float) -> None:
         """Set a gate; NaN says that no cell is positive."""
@@ -129,11 +130,25 @@ class GateEditor:
         return self.levels(marker) > self.threshold(marker)
 
     def describe(self, marker: str) -> str:
-        """Count and share of the cells above the gate, beside those in use."""
-        levels = self.levels(marker)
-        in_use = float(self.in_use(marker)["threshold"])
-        before = "no gate" if np.isnan(in_use) else _share(levels > in_use)
-        return f"{marker}+: {_share(self.above(marker))}\nin use: {before}"
+        """Count and share of the cells above the gate, beside those in use.
+
+        Of a marker that nobody has decided there is no number.
+        """
+        now = f"{marker}+: {_share(self.above(marker))}"
+        if not self.is_decided(marker):
+            now = f"{marker} is undecided: nobody can tell how many cells are positive"
+        return f"{now}\nin use: {self._describe_in_use(marker)}"
+
+    def describe_grade(self, marker: str) -> str:
+        """How firm the gate in use is, and the size of the population if known."""
+        row = self.in_use(marker)
+        size, low, high = (float(row.get(name, np.nan)) for name in SIZE)
+        if np.isnan(size):
+            return str(row["grade"])
+        return (
+            f"{row['grade']}; {size:.1f} % ({low:.1f} to {high:.1f} %) "
+            "with the graded cells"
+        )
 
     def describe_origin(self, marker: str) -> str:
         """Who or what set the gate, and whether it is saved."""
@@ -186,6 +201,20 @@ class GateEditor:
         for stage in AFTER_GATES:
             yield stage
             run_stage(self._job, stage)
+
+    def _given(self, marker: str) -> float | None:
+        """The gate that a person has set, saved or not; None if nobody has."""
+        if marker in self._moved:
+            return self._moved[marker]
+        row = self._by_hand.get(marker)
+        return None if row is None else float(row["threshold"])
+
+    def _describe_in_use(self, marker: str) -> str:
+        row = self.in_use(marker)
+        if row["grade"] == "undecided":
+            return "undecided"
+        gate = float(row["threshold"])
+        return "no gate" if np.isnan(gate) else _share(self.levels(marker) > gate)
 
 
 def _share(above: NDArray[np.bool_]) -> str:

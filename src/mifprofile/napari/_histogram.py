@@ -10,7 +10,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from mifprofile import from_scale, to_scale, unit_of
+from mifprofile.viewer import from_scale, to_scale, unit_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 from napari.utils.colormaps import Colormap, CyclicLabelColormap, DirectLabelColormap
 
-from mifprofile import (
+from mifprofile import open_results, open_slide
+from mifprofile.napari._painted import PaintedLabels
+from mifprofile.viewer import (
     REGION_NAMES,
     open_label_store,
-    open_results,
-    open_slide,
     phenotype_colours,
     read_parquet,
     shown_channels,
 )
-from mifprofile.napari._painted import PaintedLabels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

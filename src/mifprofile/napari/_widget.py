@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from mifprofile import MifprofileError, open_label_store
+from mifprofile import MifprofileError
 from mifprofile.napari._gates import AFTER_GATES, GateEditor
 from mifprofile.napari._histogram import GateHistogram
 from mifprofile.napari._layers import (
@@ -36,6 +36,7 @@ from mifprofile.napari._layers import (
     refresh_layers,
 )
 from mifprofile.napari._painted import PaintedLabels
+from mifprofile.viewer import open_label_store
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -126,12 +127,12 @@ class GatesWidget(QWidget):
         self.histogram = GateHistogram()
         self.spin = QDoubleSpinBox()
         self.spin.setKeyboardTracking(False)
-        # The lowest value stands for NaN.
-        self.spin.setSpecialValueText("no gate")
         self.reset_button = QPushButton("Reset")
         self.reset_button.setToolTip("Let the gate be found automatically again.")
         self.counts = QLabel()
         self.counts.setWordWrap(True)
+        self.grade = QLabel()
+        self.grade.setWordWrap(True)
         self.origin = QLabel()
         self.origin.setWordWrap(True)
         self.author = QLineEdit(getpass.getuser())
@@ -160,6 +161,7 @@ class GatesWidget(QWidget):
         form.addRow("Gate", _row(self.spin, self.reset_button))
         layout.addLayout(form)
         layout.addWidget(self.counts)
+        layout.addWidget(self.grade)
         layout.addWidget(self.origin)
         form = QFormLayout()
         form.addRow("Author", self.author)
@@ -267,11 +269,15 @@ class GatesWidget(QWidget):
         gate = self._editor.threshold(self.marker)
         self.histogram.show_gate(gate)
         self.spin.blockSignals(True)
+        # The lowest value stands for NaN.
+        decided = self._editor.is_decided(self.marker)
+        self.spin.setSpecialValueText("no gate" if decided else "undecided")
         self.spin.setValue(self.spin.minimum() if np.isnan(gate) else gate)
         self.spin.blockSignals(False)
         self._above.paint(self._editor.shown_values(self.marker))
         self._highlight.refresh()
         self.counts.setText(self._editor.describe(self.marker))
+        self.grade.setText(f"in use: {self._editor.describe_grade(self.marker)}")
         self.origin.setText(self._editor.describe_origin(self.marker))
         self.save_button.setEnabled(self._editor.is_moved)
 

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mifprofile.arguments import (
+    APath,
+    Converted,
+    MaybePath,
+    SomePaths,
+    as_path,
+    as_path_or_none,
+    as_paths,
+)
 from mifprofile.core.gate_layouts import to_layout
 from mifprofile.core.gates import grade_of
 from mifprofile.core.shared_gates import Levels, shared_gates, with_figures
@@ -50,14 +59,19 @@ class GatesJob:
         Of the table that is written.
     """
 
-    folders: tuple[Path, ...]
-    out: Path
+    folders: SomePaths = Converted(as_paths)
+    out: APath = Converted(as_path)
     options: Options = field(default_factory=Options)
-    panel: Path | None = None
-    samples: Path | None = None
-    source: Path | None = None
+    panel: MaybePath = Converted(as_path_or_none, None)
+    samples: MaybePath = Converted(as_path_or_none, None)
+    source: MaybePath = Converted(as_path_or_none, None)
     in_use: bool = False
     layout: Layout = "mifprofile"
+
+    def __post_init__(self) -> None:
+        """Refuse two places to take gates from."""
+        if self.source is not None and self.in_use:
+            raise UsageError("gates: give --from (source) or --in-use, not both")
 
 
 def gates(job: GatesJob) -> pd.DataFrame:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
+from mifprofile.arguments import Converted, MaybePath, as_path_or_none, expect
+from mifprofile.errors import UsageError
+from mifprofile.io.results import Results
+from mifprofile.model import Panel
 from mifprofile.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from mifprofile.io.results import Results
-    from mifprofile.model import Panel
 
 ItemT = TypeVar("ItemT")
 
@@ -30,12 +31,12 @@ class Job:
         The output folder.
     panel : Panel
     options : Options
-    slide : Path or None
+    slide : str, Path or None
         The input file; only `ingest` reads it.
-    gates, nuclei, cells : Path or None
+    gates, nuclei, cells : str, Path or None
         Thresholds and masks made elsewhere, instead of our own. A gate that was set in
         the viewer, in the result folder's ``gates_manual.csv``, comes before `gates`.
-    exclusions, regions : Path or None
+    exclusions, regions : str, Path or None
         Areas drawn by people, GeoJSON: what is left out, and what is tumour or stroma.
     workers : int
         Processes that share the work; 1 is this one alone.
@@ -48,15 +49,24 @@ class Job:
     results: Results
     panel: Panel
     options: Options = field(default_factory=Options)
-    slide: Path | None = None
-    gates: Path | None = None
-    nuclei: Path | None = None
-    cells: Path | None = None
-    exclusions: Path | None = None
-    regions: Path | None = None
+    slide: MaybePath = Converted(as_path_or_none, None)
+    gates: MaybePath = Converted(as_path_or_none, None)
+    nuclei: MaybePath = Converted(as_path_or_none, None)
+    cells: MaybePath = Converted(as_path_or_none, None)
+    exclusions: MaybePath = Converted(as_path_or_none, None)
+    regions: MaybePath = Converted(as_path_or_none, None)
     workers: int = 1
     scheduler: str | None = None
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail somewhere in a stage."""
+        expect(self.results, Results, "results")
+        expect(self.panel, Panel, "panel")
+        expect(self.options, Options, "options")
+        expect(self.workers, int, "workers")
+        if self.workers < 1:
+            raise UsageError(f"workers: give at least 1, not {self.workers}")
 
     @property
     def gate_tables(self) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mifprofile.arguments import APath, Converted, SomePaths, as_path, as_paths
 from mifprofile.core.landscape import (
     TISSUE_NAMES,
     Makeup,
@@ -29,7 +30,6 @@ from mifprofile.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -53,9 +53,9 @@ class NeighbourhoodsJob:
     options : Options
     """
 
-    folders: tuple[Path, ...]
-    out: Path
-    panel: Path
+    folders: SomePaths = Converted(as_paths)
+    out: APath = Converted(as_path)
+    panel: APath = Converted(as_path)
     options: Options = field(default_factory=Options)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mifprofile.errors import UsageError
 from mifprofile.io.config import parse_options, parse_panel
@@ -13,11 +12,16 @@ from mifprofile.options import STAGES, Stage
 from mifprofile.stages.job import Job
 from mifprofile.stages.run import fingerprint_of
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mifprofile.arguments import StrPath
+
 # They read the folder alone, so that their fingerprints can be made again.
 AFTER_PHENOTYPE = STAGES[STAGES.index("phenotype") + 1 :]
 
 
-def open_results(folder: str | Path) -> Job:
+def open_results(folder: StrPath) -> Job:
     """Take up a finished result folder: its panel, options, gates and drawn regions.
 
     Stages after ``measure`` can be run on the job again; ``ingest`` and ``segment``
@@ -39,7 +43,7 @@ def open_results(folder: str | Path) -> Job:
     FormatError, UsageError
         Its records are damaged, or from before its last, unfinished run.
     """
-    results = Results(Path(folder))
+    results = Results(folder)
     content = results.read_provenance()
     records = results.records()
     sections: dict[str, Any] = {s: r["options"] for s, r in records.items()}

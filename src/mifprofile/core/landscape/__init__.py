@@ -4,6 +4,7 @@ from mifprofile.core.landscape.estimates import (
     ALL,
     COLUMNS,
     LINEAGE,
+    TEXT_COLUMNS,
     Row,
     lineage_labels,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "REGIONS",
     "REGION_NAMES",
     "STROMA",
+    "TEXT_COLUMNS",
     "TISSUE_NAMES",
     "TUMOUR",
     "Makeup",

@@ -58,6 +58,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+TEXT_COLUMNS = tuple(f.name for f in fields(Row) if f.type not in {"float", "int"})
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mifprofile.arguments import as_path
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.readers import _akoya, _ome_tiff, _ome_zarr, _plain_tiff
 from mifprofile.io.readers._common import Found, to_slide
@@ -12,17 +12,19 @@ from mifprofile.io.readers._tiff import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from mifprofile.arguments import StrPath
     from mifprofile.model import Slide
 
 __all__ = ["open_slide", "read_label_image"]
 
 
 def open_slide(
-    path: str | Path,
+    path: StrPath,
     *,
     pixel_size_um: float | None = None,
     channel_names: Sequence[str] | None = None,
@@ -60,7 +62,7 @@ def open_slide(
     return to_slide(source, _read(source), pixel_size_um, channel_names)
 
 
-def read_label_image(path: str | Path) -> NDArray[np.integer[Any]]:
+def read_label_image(path: StrPath) -> NDArray[np.integer[Any]]:
     """Read a mask (y, x) whose pixels hold the number of their object, 0 for none.
 
     Parameters
@@ -86,8 +88,8 @@ def read_label_image(path: str | Path) -> NDArray[np.integer[Any]]:
     return plane
 
 
-def _existing(path: str | Path) -> Path:
-    source = Path(path)
+def _existing(path: StrPath) -> Path:
+    source = as_path(path, "slide")
     if not source.exists():
         raise MissingError(f"{source}: no such file; check the path")
     return source
