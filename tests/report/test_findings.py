@@ -151,3 +151,10 @@ def test_an_impossible_combination_is_told_once(content):
     verdict = {"facts": {"verdict": {"word": "review", "reasons": [reason]}}}
     found = find(replace(content, records={"phenotype": verdict}))
     assert sum(finding.text.startswith("CD8+/CK+") for finding in found) == 1
+
+
+def test_an_undecided_marker_is_told_once(content):
+    reason = "CK is undecided, and tumour cannot be told"
+    verdict = {"facts": {"verdict": {"word": "review", "reasons": [reason]}}}
+    found = find(replace(content, records={"phenotype": verdict}))
+    assert sum(finding.text.startswith("CK is undecided") for finding in found) == 1

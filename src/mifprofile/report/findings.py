@@ -100,8 +100,9 @@ def _about_cells(content: ReportContent) -> Iterator[Finding]:
 def _about_gates(content: ReportContent) -> Iterator[Finding]:
     if content.levels.empty:
         return
+    told = _told_undecided(content)
     for gate in content.gates.to_dict("records"):
-        if gate["grade"] == "undecided":
+        if gate["grade"] == "undecided" and gate["marker"] not in told:
             note = f" ({gate['note']})" if gate["note"] else ""
             text = (
                 f"{gate['marker']} is undecided: its cells were not told apart, which "
@@ -111,6 +112,14 @@ def _about_gates(content: ReportContent) -> Iterator[Finding]:
         if gate["drift"]:
             text = f"The gate of {gate['marker']} may not fit here: {gate['drift']}."
             yield Finding("warn", text)
+
+
+def _told_undecided(content: ReportContent) -> set[str]:
+    """Undecided markers that the verdict names: those that a phenotype asks for."""
+    reasons = (content.verdict or {"reasons": ()})["reasons"]
+    if not any(" undecided, and " in reason for reason in reasons):
+        return set()
+    return {marker for rule in content.panel.rules.values() for marker, _ in rule.signs}
 
 
 def _about_combinations(content: ReportContent) -> Iterator[Finding]:
