@@ -46,7 +46,7 @@ PARTS: dict[str, Callable[[Path, Path], str]] = {
     "demo": lambda _, folder: demo.figures(folder),
     "breast": lambda data, folder: breast.figures(data / "breast_b09", folder),
     "calls": lambda data, folder: calls.figures(data, folder),
-    "quality": lambda _, __: quality.figures(),
+    "quality": lambda data, _: quality.figures(data),
     "corrections": lambda _, folder: corrections.figures(folder),
     "profiles": lambda _, folder: corrections.profile_figures(folder),
     "spill_over": lambda _, __: spill_over.figures(),
@@ -61,7 +61,7 @@ PARTS: dict[str, Callable[[Path, Path], str]] = {
     "same": lambda _, folder: whole_slide.same_figures(folder),
     "growth": lambda _, folder: whole_slide.growth_figures(folder),
 }
-NEED_DATA = ("breast", "calls")
+NEED_DATA = ("breast", "calls", "quality")
 MARK = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
 
 

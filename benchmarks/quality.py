@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,26 @@ import numpy as np
 
 from benchmarks.true_cells import demo_panel
 from mifprofile.core.quality import CAUSES
+from mifprofile.io.readers import open_slide
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
+from mifprofile.model import Marker, Panel, PixelSize
+from mifprofile.options import QualityOptions
 from mifprofile.stages.job import Job
-from mifprofile.stages.quality import read_exclusion_masks, read_tissue
+from mifprofile.stages.quality import find_tissue, read_exclusion_masks, read_tissue
+from mifprofile.stages.quality.planes import coarse_plane
+from mifprofile.stages.quality.scan import Grid
+from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.run import run_stage
+from mifprofile.stages.workers import open_workers
 from mifprofile.testing import SynthOptions, synthetic_block
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
+
+    from mifprofile.model import Slide
 
     Mask = NDArray[np.bool_]
 
@@ -32,9 +44,16 @@ FAULTS = {
     "aggregate_count": 20,
 }
 CELL_PX = 8
+SLIDES = {
+    "breast_b09/*.ome.tif": 0.5,
+    "codex_tile/R001_X003_Y004.ome.tif": None,
+    "tonsil_5ch/input.tiff": 0.5,
+    "vectra_qptiff/*.qptiff": None,
+    "mibi_dcis/*.ome.tif": None,
+}
 
 
-def figures(seeds: tuple[int, ...] = SEEDS) -> str:
+def figures(data: Path, seeds: tuple[int, ...] = SEEDS) -> str:
     """Overlap with the truth per seed, and what is excluded of clean slides."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [
@@ -56,7 +75,64 @@ def figures(seeds: tuple[int, ...] = SEEDS) -> str:
         "## Quality masks\n\nIntersection over union with what was planted on slides "
         "of 1.5 × 1.5 mm; where faults overlap, neither counts.\n\n"
         + "\n".join([head, "|" + "---:|" * (len(names) + 2), *lines])
+        + "\n\n"
+        + _of_real(data)
     )
+
+
+def _of_real(data: Path) -> str:
+    """What is excluded of real slides that show no fault to the eye, a row each."""
+    rows = [
+        f"| {path.name} | "
+        + " | ".join(f"{found[name]:.2f}" for name in (*CAUSES, "all"))
+        + " |"
+        for path, um in images(data)
+        for found in [excluded(open_slide(path), um)]
+    ]
+    names = (*CAUSES, "all")
+    return "\n".join(
+        [
+            "Excluded of real tissue without a fault to the eye, %:",
+            "",
+            f"| image | {' | '.join(names)} |",
+            "|---|" + "---:|" * len(names),
+            *rows,
+        ]
+    )
+
+
+def excluded(
+    slide: Slide, um: float | None = None, markers: Sequence[str] = ()
+) -> dict[str, float]:
+    """Percent of the tissue that is excluded, by cause."""
+    if um is not None:
+        slide = replace(slide, pixel_size=PixelSize(um, um))
+    nucleus, *rest = (channel.name for channel in slide.channels)
+    if "HH3" in rest:
+        nucleus, rest = "HH3", [nucleus, *(n for n in rest if n != "HH3")]
+    panel = Panel(
+        name="all channels",
+        species="human",
+        nucleus=nucleus,
+        markers={n: Marker(channel=n, measure="cell") for n in markers or rest},
+        phenotypes={},
+    )
+    options = QualityOptions()
+    plane, map_um = coarse_plane(slide, nucleus, options.mask_um)
+    tissue = find_tissue(plane, map_um, options)
+    grid = Grid(slide, tissue, map_um)
+    with open_workers(1, None) as workers:
+        masks, _ = survey_slide(grid, plane, panel, options, (), workers)
+    found = {cause: 100 * float(masks[cause][tissue].mean()) for cause in CAUSES}
+    every = np.any(list(masks.values()), axis=0)[tissue]
+    return found | {"all": 100 * float(every.mean())}
+
+
+def images(data: Path) -> Iterator[tuple[Path, float | None]]:
+    """Real slides on which nothing is folded, blurred or clipped, and their pixels."""
+    for pattern, um in SLIDES.items():
+        paths = sorted(data.glob(pattern))
+        yield from ((path, um) for path in paths)
 
 
 def overlaps(options: SynthOptions, folder: Path) -> dict[str, float]:
