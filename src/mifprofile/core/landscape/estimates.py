@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALL = "all"
+UNKNOWN_AREA = "the area of this region is not known"
 NO_SHAPE = "the shape of the tissue is not known"
 # Rows of a lineage with its subsets, which the rows of its phenotypes have already.
 LINEAGE = "lineage"

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from mifprofile.core.landscape.estimates import (
+    UNKNOWN_AREA,
     Estimate,
     Row,
     Scope,
@@ -17,7 +18,7 @@ from mifprofile.core.landscape.estimates import (
     scored,
     without_value,
 )
-from mifprofile.core.landscape.regions import REGION_NAMES, STROMA, TUMOUR
+from mifprofile.core.landscape.regions import OUTSIDE, REGION_NAMES, TUMOUR
 from mifprofile.core.landscape.sample import (
     Sample,
     from_blocks,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 STAINED = "pdl1_ic_stained"
 NAMED = "immune=named"
 NO_NEST = "no tumour nest: by the distance from tumour cells"
-NO_DISTANCE = "no map of the nests: all of tumour and stroma counts"
+NO_DISTANCE = "no map of the nests: all that is not outside the tumour bed counts"
 
 
 def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
@@ -118,9 +119,7 @@ def _ic(sample: Sample, metric: str = "pdl1_ic", share: Floats | float = 1) -> E
     score = area_share(areas_mm2[immune].sum(), bed.area_mm2, int(immune.sum()))
     row = scored(_row(sample, bed, metric), score)
     if np.isnan(bed.area_mm2):
-        row = without_value(
-            row, "NOT_COMPUTABLE", "the area of this region is not known"
-        )
+        row = without_value(row, "NOT_COMPUTABLE", UNKNOWN_AREA)
     return Estimate(
         row,
         Sums(
@@ -151,14 +150,14 @@ def _immune_away_um(sample: Sample) -> Floats:
     """Distance from the nearest nest of PD-L1+ immune cells, infinite for others.
 
     Without a nest it is that from the nearest tumour cell. Where no map tells
-    distances, it is 0 in tumour and stroma.
+    distances, it is 0 for all that is not known to lie outside the tumour bed.
     """
     tissue = sample.scopes["tissue"]
     chosen = sample.positive(tissue, "PD-L1") & _immune(sample, tissue)
     out = np.full(len(chosen), np.inf)
     if sample.regions is None:
-        bed = tissue.cells["region"].isin([REGION_NAMES[TUMOUR], REGION_NAMES[STROMA]])
-        return np.where(chosen & bed.to_numpy(), 0.0, np.inf)
+        beyond = (tissue.cells["region"] == REGION_NAMES[OUTSIDE]).to_numpy()
+        return np.where(chosen & ~beyond, 0.0, np.inf)
     places = tissue.cells[["x_um", "y_um"]].to_numpy(float)
     if not sample.nests:
         out[chosen] = _away_um(places[chosen], places[sample.tumour])

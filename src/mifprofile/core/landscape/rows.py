@@ -10,6 +10,7 @@ import numpy as np
 from mifprofile.core.landscape.estimates import (
     ALL,
     LINEAGE,
+    UNKNOWN_AREA,
     Estimate,
     Row,
     Scope,
@@ -73,8 +74,7 @@ def density(scope: Scope, row: Row, chosen: Mask) -> Estimate:
     area, least = scope.area_mm2, scope.options.min_area_mm2
     row = replace(row, n_num=int(chosen.sum()))
     if np.isnan(area):
-        reason = "the area of this region is not known"
-        return Estimate(without_value(row, "NOT_COMPUTABLE", reason))
+        return Estimate(without_value(row, "NOT_COMPUTABLE", UNKNOWN_AREA))
     if area < least or area == 0:
         reason = f"less than {least:g} mm2" if area else "no tissue in this region"
         return Estimate(without_value(row, "LOW_AREA", reason))

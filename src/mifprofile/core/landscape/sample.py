@@ -119,7 +119,11 @@ def adequacy_row(sample: Sample) -> Iterator[Estimate]:
     level, reason = sample.guard({}).adequacy
     row = scope.row(sample.panel.tumour or "", "adequacy", ADEQUACY_CODES[level])
     said = f"{level}: {reason}" if reason else level
-    yield Estimate(replace(row, n_num=int(sample.tumour.sum()), reason=said))
+    row = replace(row, n_num=int(sample.tumour.sum()), reason=said)
+    if np.isnan(scope.area_mm2):
+        said = f"{level} by tumour cells alone: the area of the bed is not known"
+        row = replace(row, status="APPROX", reason=said)
+    yield Estimate(row)
 
 
 def tumour_cells(scope: Scope) -> NDArray[np.bool_]:

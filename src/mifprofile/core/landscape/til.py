@@ -9,6 +9,7 @@ import numpy as np
 
 from mifprofile.core.landscape.estimates import (
     ALL,
+    UNKNOWN_AREA,
     Estimate,
     Row,
     Scope,
@@ -50,10 +51,9 @@ def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
     """Class by CD8+ densities in nests and stroma, and the probability of each."""
     row = sample.scopes["tumour_bed"].row("CD8+", "immune_class")
     least = sample.options.min_area_mm2
-    small = [r for r in ("tumour", "stroma") if not sample.scopes[r].area_mm2 > least]
-    if small:
-        reason = f"less than {least:g} mm2 of {small[0]}"
-        row = without_value(row, "LOW_AREA", reason)
+    missing = _too_little(sample, row, least)
+    if missing is not None:
+        row = missing
         yield Estimate(row)
         yield from (Estimate(_probability_row(row, c, np.nan)) for c in IMMUNE_CLASSES)
         return
@@ -78,6 +78,19 @@ def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
         yield Estimate(from_blocks(found, bed, sample.options.min_blocks))
 
 
+def _too_little(sample: Sample, row: Row, least: float) -> Row | None:
+    """Row without a value if either density cannot be had."""
+    for region in ("tumour", "stroma"):
+        area = sample.scopes[region].area_mm2
+        if np.isnan(area):
+            return without_value(row, "NOT_COMPUTABLE", UNKNOWN_AREA)
+        if area <= least:
+            return without_value(
+                row, "LOW_AREA", f"less than {least:g} mm2 of {region}"
+            )
+    return None
+
+
 def _by_area(stroma: Scope, there: NDArray[np.bool_]) -> Estimate:
     areas_mm2 = stroma.cell_areas_mm2
     score = area_share(areas_mm2[there].sum(), stroma.area_mm2, int(there.sum()))
@@ -85,8 +98,7 @@ def _by_area(stroma: Scope, there: NDArray[np.bool_]) -> Estimate:
     if stroma.area_mm2 == 0:
         return Estimate(without_value(row, "LOW_AREA", "no stroma"))
     if np.isnan(stroma.area_mm2):
-        reason = "the area of this region is not known"
-        return Estimate(without_value(row, "NOT_COMPUTABLE", reason))
+        return Estimate(without_value(row, "NOT_COMPUTABLE", UNKNOWN_AREA))
     return Estimate(
         row,
         Sums(
