@@ -10,25 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mifprofile.errors import MifprofileError
+from mifprofile.pipeline import OF_SLIDE, OF_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mifprofile.options import Stage
-    from mifprofile.stages import Job
+    from mifprofile.pipeline import Step
 
 FILE = click.Path(path_type=Path)
-# Spelled out: reading them off `options` would cost half a second of imports.
-STAGE_HELP: dict[Stage, str] = {
-    "ingest": "Bring a slide file into OUT/slide.zarr.",
-    "quality": "Find the tissue, exclude artefacts and judge the staining.",
-    "segment": "Find nuclei and cells.",
-    "measure": "Read every channel in every compartment of every cell.",
-    "phenotype": "Gate the markers and name the cells.",
-    "landscape": "Divide the tissue into regions and count in them.",
-    "export": "Write the cells for AnnData, spreadsheets and QuPath.",
-    "report": "Write report.html.",
-}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,123 +72,119 @@ def _job_options(command: Callable[..., None]) -> Callable[..., None]:
 PIXEL_SIZE = click.option(
     "--pixel-size", type=float, metavar="UM", help="Overrides the file's pixel size."
 )
-MODEL = click.option(
-    "--model", metavar="NAME|PATH", help="Cellpose model instead of the embedded one."
-)
-NUCLEI = click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere.")
-CELLS = click.option("--cells", type=FILE, help="Cell masks made elsewhere.")
-GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by hand.")
-CONTROL = click.option(
-    "--control", type=FILE, help="Result folder of a negative-control slide."
-)
-FROM_TABLE = click.option(
-    "--from-table",
-    type=FILE,
-    help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is needed.",
-)
-AREAS = click.option(
-    "--areas",
-    type=FILE,
-    help="With --from-table: inForm's summary or tissue map, or a CSV with the columns "
-    "region and area_mm2.",
-)
-EXCLUSIONS = click.option(
-    "--exclusions", type=FILE, help="GeoJSON with areas to leave out, as from QuPath."
-)
-REGIONS = click.option(
-    "--regions", type=FILE, help="GeoJSON with areas of class Tumor, Stroma or Other."
-)
-BLOCK = click.option(
-    "--block-px", type=int, help="Work unit; it does not change the result."
-)
-WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Processes that share the work.",
-)
-SCHEDULER = click.option(
-    "--scheduler", metavar="ADDRESS", help="A running dask scheduler, instead."
-)
-PRECISION = click.option(
-    "--precision",
-    type=click.Choice(["auto", "int8", "float32", "bfloat16"]),
-    help="What the network computes in; auto takes the fastest that is there.",
-)
-STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
-    "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
-    "quality": (EXCLUSIONS,),
-    "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
-    "phenotype": (CONTROL, GATES),
+# By the names that the steps give them.
+OPTIONS = {
+    "slide": click.argument("slide", type=FILE),
+    "table": click.option(
+        "--from-table",
+        "table",
+        type=FILE,
+        help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is "
+        "needed.",
+    ),
+    "areas": click.option(
+        "--areas",
+        type=FILE,
+        help="With --from-table: inForm's summary or tissue map, or a CSV with the "
+        "columns region and area_mm2.",
+    ),
+    "pixel_size": PIXEL_SIZE,
+    "model": click.option(
+        "--model",
+        metavar="NAME|PATH",
+        help="Cellpose model instead of the embedded one.",
+    ),
+    "nuclei": click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere."),
+    "cells": click.option("--cells", type=FILE, help="Cell masks made elsewhere."),
+    "gates": click.option(
+        "--gates", type=FILE, help="gates.csv with thresholds by hand."
+    ),
+    "control": click.option(
+        "--control", type=FILE, help="Result folder of a negative-control slide."
+    ),
+    "exclusions": click.option(
+        "--exclusions",
+        type=FILE,
+        help="GeoJSON with areas to leave out, as from QuPath.",
+    ),
+    "regions": click.option(
+        "--regions",
+        type=FILE,
+        help="GeoJSON with areas of class Tumor, Stroma or Other.",
+    ),
+    "precision": click.option(
+        "--precision",
+        type=click.Choice(["auto", "int8", "float32", "bfloat16"]),
+        help="What the network computes in; auto takes the fastest that is there.",
+    ),
+    "block_px": click.option(
+        "--block-px", type=int, help="Work unit; it does not change the result."
+    ),
+    "workers": click.option(
+        "--workers",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Processes that share the work.",
+    ),
+    "scheduler": click.option(
+        "--scheduler", metavar="ADDRESS", help="A running dask scheduler, instead."
+    ),
 }
 
-# Stages that say whether a sample can be used.
-VERDICTS = frozenset({"quality", "phenotype"})
+
+def _takes(*steps: Step) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add what all stages take, and what some steps take beside it."""
+    names = dict.fromkeys(name for step in steps for name in step.options)
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for name in reversed(names):
+            command = OPTIONS[name](command)
+        return _job_options(command)
+
+    return add
 
 
-def _add_stage(stage: Stage) -> None:
-    def command(**given: Any) -> None:
-        from mifprofile.stages import run_stage
+def _add_stage(step: Step) -> None:
+    def command(force: bool, **given: Any) -> None:
+        from mifprofile.stages import make_job, run_stage
         from mifprofile.stages.verdict import show_verdict
 
-        job = _job(**given)
-        run_stage(job, stage, force=given["force"])
-        if stage in VERDICTS:
-            show_verdict(job.results, stage)
+        job = make_job(**given)
+        run_stage(job, step.name, force=force)
+        if step.judges:
+            show_verdict(job.results, step.name)
 
-    command.__doc__ = STAGE_HELP[stage]
-    for option in STAGE_OPTIONS.get(stage, ()):
-        command = option(command)
-    cli.command(stage)(_job_options(command))
+    cli.command(step.name, help=step.help)(_takes(step)(command))
 
 
-@cli.command(help=STAGE_HELP["landscape"])
-@_job_options
-@FROM_TABLE
-@AREAS
-@REGIONS
-@GATES
-@PIXEL_SIZE
-def landscape(**given: Any) -> None:
+@cli.command(help=OF_SLIDE["landscape"].help)
+@_takes(*OF_TABLE.values(), OF_SLIDE["landscape"])
+def landscape(force: bool, table: Path | None, **given: Any) -> None:
     """Of a slide, or of cells that another program found."""
-    from mifprofile.stages import run_stage
-    from mifprofile.stages.cell_table import landscape_of_table
+    from mifprofile.stages import make_job, run_all, run_stage
     from mifprofile.stages.verdict import show_verdict
 
-    job, table = _job(**given), given["from_table"]
+    job = make_job(table=table, **given)
     if table is None:
-        run_stage(job, "landscape", force=given["force"])
+        run_stage(job, "landscape", force=force)
     elif job.regions is not None:
         raise click.UsageError("--regions is for slides; --from-table takes --areas")
     else:
-        landscape_of_table(job, table, given["areas"])
-        show_verdict(job.results, "landscape")
+        run_all(job, force=force)
+        show_verdict(job.results, "phenotype")
         click.echo(f"report: {job.results.report}")
 
 
 @cli.command()
-@click.argument("slide", type=FILE)
-@_job_options
-@PIXEL_SIZE
-@MODEL
-@NUCLEI
-@CELLS
-@GATES
-@CONTROL
-@EXCLUSIONS
-@REGIONS
-@PRECISION
-@BLOCK
-@WORKERS
-@SCHEDULER
-def run(**given: Any) -> None:
+@_takes(*OF_SLIDE.values())
+def run(force: bool, **given: Any) -> None:
     """All stages on one slide; what is up to date is kept."""
-    from mifprofile.stages import run_all
+    from mifprofile.stages import make_job, run_all
     from mifprofile.stages.verdict import show_verdict
 
-    job = _job(**given)
-    run_all(job, force=given["force"])
+    job = make_job(**given)
+    run_all(job, force=force)
     show_verdict(job.results, "phenotype")
     click.echo(f"report: {job.results.report}")
 
@@ -266,7 +251,16 @@ def synth(
     help="Layout and scale of the table.",
 )
 @click.option("-o", "--out", type=FILE, required=True, help="The table to write.")
-def gates(**given: Any) -> None:
+def gates(
+    out: Path,
+    config: Path | None,
+    scope: str | None,
+    lock_to: str | None,
+    control: Path | None,
+    source: Path | None,
+    in_use: bool,
+    **given: Any,
+) -> None:
     """Gate the samples of a patient, a batch or a cohort together.
 
     With --from or --in-use, gates that are there are collected and converted.
@@ -275,17 +269,15 @@ def gates(**given: Any) -> None:
     from mifprofile.stages.gates import GatesJob
     from mifprofile.stages.gates import gates as make
 
-    if given["source"] and given["in_use"]:
+    if source and in_use:
         raise click.UsageError("give --from or --in-use, not both")
-    chosen = {
-        "gates": {name: given.pop(name) for name in ("scope", "lock_to")},
-        "phenotype": {"control": (path := given.pop("control")) and str(path)},
+    chosen: dict[str, dict[str, object]] = {
+        "gates": {"scope": scope, "lock_to": lock_to},
+        "phenotype": {"control": control and str(control)},
     }
-    options = override_options(
-        read_options(given.pop("config")), chosen, "command line"
-    )
-    make(GatesJob(options=options, **given))
-    click.echo(given["out"])
+    options = override_options(read_options(config), chosen, "command line")
+    make(GatesJob(out=out, options=options, source=source, in_use=in_use, **given))
+    click.echo(out)
 
 
 @cli.command()
@@ -295,16 +287,16 @@ def gates(**given: Any) -> None:
 @click.option("--k", type=int, help="Nearest cells that make a window.")
 @click.option("--clusters", type=int, help="Neighbourhoods in the cohort.")
 @click.option("-o", "--out", type=FILE, required=True, help="Folder for the tables.")
-def neighbourhoods(**given: Any) -> None:
+def neighbourhoods(
+    config: Path | None, k: int | None, clusters: int | None, **given: Any
+) -> None:
     """Find the kinds of surroundings of cells, once for a whole cohort."""
     from mifprofile.io.config import override_options, read_options
     from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
     from mifprofile.stages.neighbourhoods import neighbourhoods as fit
 
-    chosen = {"neighbourhoods": {name: given.pop(name) for name in ("k", "clusters")}}
-    options = override_options(
-        read_options(given.pop("config")), chosen, "command line"
-    )
+    chosen = {"neighbourhoods": {"k": k, "clusters": clusters}}
+    options = override_options(read_options(config), chosen, "command line")
     click.echo(fit(NeighbourhoodsJob(options=options, **given)))
 
 
@@ -339,35 +331,6 @@ def check(
         raise click.UsageError("give a SLIDE, or --config CONFIG")
 
 
-def _job(**given: Any) -> Job:
-    from mifprofile.io.config import override_options, read_options, read_panel
-    from mifprofile.io.results import Results
-    from mifprofile.stages import Job
-
-    options = read_options(given["config"])
-    overrides = {
-        "ingest": {"pixel_size_um": given.get("pixel_size")},
-        "segment": {
-            name: given.get(name) for name in ("model", "precision", "block_px")
-        },
-        "phenotype": {"control": given.get("control") and str(given["control"])},
-    }
-    return Job(
-        results=Results(given["out"]),
-        panel=read_panel(given["panel"]),
-        options=override_options(options, overrides, "command line"),
-        slide=given.get("slide"),
-        gates=given.get("gates"),
-        nuclei=given.get("nuclei"),
-        cells=given.get("cells"),
-        exclusions=given.get("exclusions"),
-        regions=given.get("regions"),
-        workers=given.get("workers", 1),
-        scheduler=given.get("scheduler"),
-        quiet=given["quiet"],
-    )
-
-
-for _stage in STAGE_HELP:
-    if _stage not in cli.commands:
-        _add_stage(_stage)
+for _name, _step in OF_SLIDE.items():
+    if _name not in cli.commands:
+        _add_stage(_step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pandas as pd
 import yaml
@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -54,7 +57,7 @@ def parse_options(sections: dict[str, Any], source: Path | str) -> Options:
 
 
 def override_options(
-    options: Options, sections: dict[str, dict[str, object]], source: str
+    options: Options, sections: Mapping[str, Mapping[str, object]], source: str
 ) -> Options:
     """Options with the given fields replaced; None leaves a field as it is."""
     content = options.model_dump()

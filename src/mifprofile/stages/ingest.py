@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from mifprofile.core.facts import IngestFacts
 from mifprofile.errors import UsageError
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
@@ -29,17 +30,14 @@ def ingest(job: Job) -> dict[str, Any]:
             partial.symlink_to(job.slide.resolve())
     else:
         write_slide_store(slide, job.results.slide)
+    given = job.options.ingest.pixel_size_um is not None
     return {
         "format": slide.file_format,
         "channels": list(slide.channel_names),
         "shape_px": list(slide.shape_px),
-        "pixel_size_um": slide.um,
-        "pixel_size_from": "--pixel-size"
-        if job.options.ingest.pixel_size_um
-        else "file",
         "origin_um": list(slide.origin_um),
         "in_place": in_place,
-    }
+    } | IngestFacts(slide.um, "--pixel-size" if given else "file").noted()
 
 
 def open_for_panel(path: Path, panel: Panel, pixel_size_um: float | None) -> Slide:

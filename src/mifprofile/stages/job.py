@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+from mifprofile.io.config import override_options, read_options, read_panel
+from mifprofile.io.results import Results
 from mifprofile.options import Options
+from mifprofile.pipeline import OF_SLIDE, OF_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-    from mifprofile.io.results import Results
     from mifprofile.model import Panel
+    from mifprofile.options import Stage
+    from mifprofile.pipeline import Step
 
 ItemT = TypeVar("ItemT")
+# Fields of a job that are files.
+GIVEN = ("slide", "table", "areas", "gates", "nuclei", "cells", "exclusions", "regions")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class Job:
     options : Options
     slide : Path or None
         The input file; only `ingest` reads it.
+    table, areas : Path or None
+        Instead of a slide: cells that another program found, as for
+        `mifprofile.io.cell_tables.read_cell_table`, and the areas of its tissue
+        categories or a map of them.
     gates, nuclei, cells : Path or None
         Thresholds and masks made elsewhere, instead of our own. A gate that was set in
         the viewer, in the result folder's ``gates_manual.csv``, comes before `gates`.
@@ -49,6 +59,8 @@ class Job:
     panel: Panel
     options: Options = field(default_factory=Options)
     slide: Path | None = None
+    table: Path | None = None
+    areas: Path | None = None
     gates: Path | None = None
     nuclei: Path | None = None
     cells: Path | None = None
@@ -59,12 +71,43 @@ class Job:
     quiet: bool = False
 
     @property
-    def gate_tables(self) -> dict[str, Path]:
-        """Gates set by people, by the name of the input; rows of a later one win."""
-        tables = {"gates": self.gates, "gates_manual": self.results.gates_manual}
-        if not self.results.gates_manual.is_file():
-            tables["gates_manual"] = None
-        return {name: path for name, path in tables.items() if path is not None}
+    def of_table(self) -> bool:
+        """Whether the cells were made elsewhere, so that there is no slide."""
+        return self.table is not None or self.results.of_table
+
+    @property
+    def steps(self) -> dict[Stage, Step]:
+        """The stages that the sample goes through."""
+        return OF_TABLE if self.of_table else OF_SLIDE
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Files from outside the result folder, by the names that steps give them.
+
+        A gate table that was given comes before the one set in the viewer: rows of a
+        later one win.
+        """
+        correct, control = self.options.measure.correct, self.options.phenotype.control
+        given = {name: getattr(self, name) for name in GIVEN}
+        # Those that need not be there.
+        named: dict[str, str | Path | None] = {
+            "gates_manual": self.results.gates_manual,
+            "model": self.options.segment.model,
+            "unmixing": correct.unmixing,
+            "flat_field": correct.flat_field_file,
+        }
+        if control is not None:
+            folder = Results(Path(control))
+            named["control"] = folder.measurements
+            named["control_quality"] = folder.record_path("quality")
+        paths = {name: Path(path) for name, path in named.items() if path is not None}
+        there = {name: path for name, path in paths.items() if path.is_file()}
+        return {name: path for name, path in given.items() if path is not None} | there
+
+    def inputs(self, step: Step) -> dict[str, Path]:
+        """Those of the files that a stage reads."""
+        files = self.files
+        return {name: files[name] for name in step.inputs if name in files}
 
     def say(self, line: str) -> None:
         """Print one line for the user, on stderr."""
@@ -88,3 +131,35 @@ class Job:
             # Ten lines per pass keep a cluster's log readable.
             if total >= 10 and done % (total // 10) == 0:
                 self.say(f"  {what}: {done}/{total}")
+
+
+def make_job(
+    *,
+    panel: Path,
+    out: Path,
+    config: Path | None = None,
+    pixel_size: float | None = None,
+    model: str | None = None,
+    precision: str | None = None,
+    block_px: int | None = None,
+    control: Path | None = None,
+    **given: Any,
+) -> Job:
+    """Turn what a person gives into a job.
+
+    Parameters
+    ----------
+    panel, out, config : Path
+        The panel, the result folder and, if any, a YAML with a section per stage.
+    pixel_size, model, precision, block_px, control
+        Come before the same options in `config`.
+    **given
+        Further fields of `Job`.
+    """
+    chosen: dict[str, dict[str, object]] = {
+        "ingest": {"pixel_size_um": pixel_size},
+        "segment": {"model": model, "precision": precision, "block_px": block_px},
+        "phenotype": {"control": control and str(control)},
+    }
+    options = override_options(read_options(config), chosen, "command line")
+    return Job(Results(out), read_panel(panel), options, **given)
