@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
     from mifprofile.pipeline import Step
 
+    Command = Callable[..., None]
+
 FILE = click.Path(path_type=Path)
+_file = partial(click.option, type=FILE)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,35 +60,27 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     click.echo(f"mifprofile: warning: {' '.join(str(message).split())}", err=True)
 
 
-def _job_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what every stage takes."""
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone."),
-        click.option("--force", is_flag=True, help="Do it again, even if up to date."),
-        click.option("--config", type=FILE, help="YAML with a section per stage."),
-        click.option("-o", "--out", type=FILE, required=True, help="Result folder."),
-        click.option("--panel", type=FILE, required=True, help="panel.yaml."),
-    ):
-        command = option(command)
-    return command
-
-
 PIXEL_SIZE = click.option(
     "--pixel-size", type=float, metavar="UM", help="Overrides the file's pixel size."
 )
-# By the names that the steps give them.
+# What every stage takes, and what some do, by the names that the steps give them.
+OF_ALL = (
+    click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone."),
+    click.option("--force", is_flag=True, help="Do it again, even if up to date."),
+    _file("--config", help="YAML with a section per stage."),
+    _file("-o", "--out", required=True, help="Result folder."),
+    _file("--panel", required=True, help="panel.yaml."),
+)
 OPTIONS = {
     "slide": click.argument("slide", type=FILE),
-    "table": click.option(
+    "table": _file(
         "--from-table",
         "table",
-        type=FILE,
         help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is "
         "needed.",
     ),
-    "areas": click.option(
+    "areas": _file(
         "--areas",
-        type=FILE,
         help="With --from-table: inForm's summary or tissue map, or a CSV with the "
         "columns region and area_mm2.",
     ),
@@ -94,23 +90,15 @@ OPTIONS = {
         metavar="NAME|PATH",
         help="Cellpose model instead of the embedded one.",
     ),
-    "nuclei": click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere."),
-    "cells": click.option("--cells", type=FILE, help="Cell masks made elsewhere."),
-    "gates": click.option(
-        "--gates", type=FILE, help="gates.csv with thresholds by hand."
+    "nuclei": _file("--nuclei", help="Nuclear masks made elsewhere."),
+    "cells": _file("--cells", help="Cell masks made elsewhere."),
+    "gates": _file("--gates", help="gates.csv with thresholds by hand."),
+    "control": _file("--control", help="Result folder of a negative-control slide."),
+    "exclusions": _file(
+        "--exclusions", help="GeoJSON with areas to leave out, as from QuPath."
     ),
-    "control": click.option(
-        "--control", type=FILE, help="Result folder of a negative-control slide."
-    ),
-    "exclusions": click.option(
-        "--exclusions",
-        type=FILE,
-        help="GeoJSON with areas to leave out, as from QuPath.",
-    ),
-    "regions": click.option(
-        "--regions",
-        type=FILE,
-        help="GeoJSON with areas of class Tumor, Stroma or Other.",
+    "regions": _file(
+        "--regions", help="GeoJSON with areas of class Tumor, Stroma or Other."
     ),
     "precision": click.option(
         "--precision",
@@ -133,14 +121,14 @@ OPTIONS = {
 }
 
 
-def _takes(*steps: Step) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _takes(*steps: Step) -> Callable[[Command], Command]:
     """Add what all stages take, and what some steps take beside it."""
     names = dict.fromkeys(name for step in steps for name in step.options)
 
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        for name in reversed(names):
-            command = OPTIONS[name](command)
-        return _job_options(command)
+    def add(command: Command) -> Command:
+        for option in (*(OPTIONS[name] for name in reversed(names)), *OF_ALL):
+            command = option(command)
+        return command
 
     return add
 
@@ -152,8 +140,7 @@ def _add_stage(step: Step) -> None:
 
         job = make_job(**given)
         run_stage(job, step.name, force=force)
-        if step.judges:
-            show_verdict(job.results, step.name)
+        show_verdict(job.results, step.name)
 
     cli.command(step.name, help=step.help)(_takes(step)(command))
 

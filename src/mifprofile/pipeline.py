@@ -18,20 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """A stage: what it needs, what it leaves, and where its code is.
+    """A stage: what it rests on, what it leaves, and where its code is.
 
     Attributes
     ----------
-    name : str
-        Also that of its command, its options and its rule.
-    help : str
-        One line for its command.
-    function : str
-        Module in `mifprofile.stages`, and the function in it.
+    name, help : str
+        Also the name of its command, options and rule; one line for the command.
     upstream : tuple of str
-        Stages whose results it rests on.
+        Stages whose results it reads.
     outputs : tuple of str
-        What it writes, by the names in the result folder.
+        What it writes into the result folder.
     inputs : tuple of str
         Files from outside that it may read, by their names in `Job.files`.
     options : tuple of str
@@ -40,33 +36,26 @@ class Step:
         What of the panel it rests on; empty for all of it.
     only : mapping of str to str
         Of a stage upstream, the fact on which alone it rests.
-    judges : bool
-        Whether it says if a sample can be used.
+    code : str
+        Function in `mifprofile.stages`; by default the one of its name, in the module
+        of its name.
     """
 
     name: Stage
     help: str
-    function: str
     upstream: tuple[Stage, ...]
     outputs: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     panel: frozenset[str] = frozenset()
     only: Mapping[Stage, str] = field(default_factory=dict)
-    judges: bool = False
+    code: str = ""
 
-
-GATE_FILES = ("gates", "gates_manual", "control", "control_quality")
-LANDSCAPE_FILES = (
-    *("cells.parquet", "landscape.csv"),
-    *("landscape_wide.csv", "data_dictionary.csv"),
-)
 
 _SLIDE = (
     Step(
         "ingest",
         "Bring a slide file into OUT/slide.zarr.",
-        "ingest:ingest",
         upstream=(),
         outputs=("slide.zarr",),
         inputs=("slide",),
@@ -76,18 +65,15 @@ _SLIDE = (
     Step(
         "quality",
         "Find the tissue, exclude artefacts and judge the staining.",
-        "quality:quality",
         upstream=("ingest",),
         outputs=("quality.zarr", "quality.csv"),
         inputs=("exclusions",),
         options=("exclusions",),
         panel=frozenset({"nucleus", "membrane", "markers", "impossible"}),
-        judges=True,
     ),
     Step(
         "segment",
         "Find nuclei and cells.",
-        "segment:segment",
         upstream=("ingest", "quality"),
         outputs=("labels.zarr",),
         inputs=("nuclei", "cells", "model"),
@@ -102,7 +88,6 @@ _SLIDE = (
     Step(
         "measure",
         "Read every channel in every compartment of every cell.",
-        "measure:measure",
         upstream=("segment",),
         outputs=("measurements.parquet", "contacts.parquet"),
         inputs=("unmixing", "flat_field"),
@@ -111,33 +96,31 @@ _SLIDE = (
     Step(
         "phenotype",
         "Gate the markers and name the cells.",
-        "phenotype:phenotype",
         upstream=("quality", "measure"),
         outputs=("phenotypes.parquet", "gates.csv"),
-        inputs=GATE_FILES,
+        inputs=("gates", "gates_manual", "control", "control_quality"),
         options=("gates", "control"),
-        judges=True,
     ),
     Step(
         "landscape",
         "Divide the tissue into regions and count in them.",
-        "landscape:landscape",
         upstream=("quality", "phenotype"),
-        outputs=("regions.zarr", *LANDSCAPE_FILES),
+        outputs=(
+            *("regions.zarr", "cells.parquet"),
+            *("landscape.csv", "landscape_wide.csv", "data_dictionary.csv"),
+        ),
         inputs=("regions",),
         options=("regions",),
     ),
     Step(
         "export",
         "Write the cells for AnnData, spreadsheets and QuPath.",
-        "export:export",
         upstream=("landscape",),
         outputs=("cells.csv", "cells.h5ad", "cells.geojson"),
     ),
     Step(
         "report",
         "Write report.html.",
-        "report:report",
         upstream=("export",),
         outputs=("report.html", "provenance.json"),
     ),
@@ -148,7 +131,7 @@ OF_SLIDE: dict[Stage, Step] = {step.name: step for step in _SLIDE}
 _TABLE = (
     replace(
         OF_SLIDE["ingest"],
-        function="cell_table:ingest_table",
+        code="cell_table.ingest_table",
         outputs=("measurements.parquet",),
         inputs=("table",),
         options=("table", "pixel_size"),
@@ -156,15 +139,16 @@ _TABLE = (
     ),
     replace(
         OF_SLIDE["phenotype"],
-        function="cell_table:phenotype_table",
+        code="cell_table.phenotype_table",
         upstream=("ingest",),
         options=("gates",),
     ),
     replace(
         OF_SLIDE["landscape"],
-        function="cell_table:landscape_of_table",
+        code="cell_table.landscape_of_table",
         upstream=("phenotype",),
-        outputs=LANDSCAPE_FILES,
+        # All but the region map.
+        outputs=OF_SLIDE["landscape"].outputs[1:],
         inputs=("areas",),
         options=("areas",),
     ),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from mifprofile.core.quality.verdict import QualityVerdict  # noqa: TC001  read by pydantic
+from mifprofile.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,14 @@ class Facts:
     @classmethod
     def of(cls, record: Mapping[str, Any] | None) -> Self:
         """Read them from a stage's record, if there is one."""
-        return TypeAdapter(cls).validate_python((record or {}).get("facts", {}))
+        try:
+            return TypeAdapter(cls).validate_python((record or {}).get("facts", {}))
+        except ValidationError as e:
+            first = e.errors()[0]
+            raise FormatError(
+                f"record: facts.{'.'.join(map(str, first['loc']))}: {first['msg']}; "
+                "run the stage again with --force"
+            ) from e
 
     def noted(self) -> dict[str, Any]:
         """The same as the record has them: what is not known is left out."""

@@ -27,7 +27,6 @@ from mifprofile.core.landscape import (
 from mifprofile.core.maps import at_grid
 from mifprofile.core.phenotype import call_cells, lineage_of
 from mifprofile.core.quality import NucleiFigures
-from mifprofile.errors import UsageError
 from mifprofile.io.cell_tables import (
     read_areas_mm2,
     read_cell_table,
@@ -62,10 +61,8 @@ class _Tissue:
 
 def ingest_table(job: Job) -> dict[str, Any]:
     """Give a table of cells our columns."""
-    if job.table is None:
-        raise UsageError("ingest needs the table of cells")
     um = job.options.ingest.pixel_size_um
-    read = read_cell_table(job.table, job.panel, um)
+    read = read_cell_table(job.files["table"], job.panel, um)
     job.say(f"  {read.program}, {len(read.cells)} cells")
     if read.lacking:
         job.say(f"  not in the table: {', '.join(read.lacking)}")

@@ -48,7 +48,7 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
     """Run one stage, unless its outputs are there and nothing before has changed."""
     step = step_of(stage, of_table=job.of_table)
     if stage == "ingest":
-        _refuse_other_source(job)
+        _refuse_source(job)
     for before in step.upstream:
         job.results.require(before)
     _refuse_missing(job, step)
@@ -72,7 +72,7 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
 
 def _function(step: Step) -> Callable[[Job], dict[str, Any]]:
     """Import a stage when it is needed: torch, anndata and the like are heavy."""
-    module, _, name = step.function.partition(":")
+    module, _, name = (step.code or f"{step.name}.{step.name}").partition(".")
     function: Callable[[Job], dict[str, Any]]
     function = getattr(import_module(f"mifprofile.stages.{module}"), name)
     return function
@@ -133,10 +133,12 @@ def _record(
     }
 
 
-def _refuse_other_source(job: Job) -> None:
-    """Raise UsageError if the folder holds the results of something else."""
-    results = job.results
-    other = None
+def _refuse_source(job: Job) -> None:
+    """Raise UsageError without a source, or if the folder holds another's results."""
+    results, other = job.results, None
+    if job.slide is None and job.table is None:
+        source = "table of cells" if job.of_table else "slide's file"
+        raise UsageError(f"ingest needs the {source}")
     if job.slide is not None and results.of_table:
         other = "a table of cells"
     elif job.table is not None and results.slide.exists():
