@@ -16,6 +16,7 @@ from mifprofile.pipeline import OF_SLIDE, OF_TABLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mifprofile.options import Stage
     from mifprofile.pipeline import Step
 
     Command = Callable[..., None]
@@ -133,47 +134,41 @@ def _takes(*steps: Step) -> Callable[[Command], Command]:
     return add
 
 
-def _add_stage(step: Step) -> None:
-    def command(force: bool, **given: Any) -> None:
-        from mifprofile.stages import make_job, run_stage
-        from mifprofile.stages.verdict import show_verdict
-
-        job = make_job(**given)
-        run_stage(job, step.name, force=force)
-        show_verdict(job.results, step.name)
-
-    cli.command(step.name, help=step.help)(_takes(step)(command))
-
-
-@cli.command(help=OF_SLIDE["landscape"].help)
-@_takes(*OF_TABLE.values(), OF_SLIDE["landscape"])
-def landscape(force: bool, table: Path | None, **given: Any) -> None:
-    """Of a slide, or of cells that another program found."""
+def _run(stage: Stage | None, force: bool, **given: Any) -> None:
+    """Run one stage, or all, and say whether the sample can be used."""
     from mifprofile.stages import make_job, run_all, run_stage
     from mifprofile.stages.verdict import show_verdict
 
-    job = make_job(table=table, **given)
-    if table is None:
-        run_stage(job, "landscape", force=force)
-    elif job.regions is not None:
-        raise click.UsageError("--regions is for slides; --from-table takes --areas")
+    job = make_job(**given)
+    if stage is not None:
+        run_stage(job, stage, force=force)
+        show_verdict(job.results, stage)
     else:
         run_all(job, force=force)
         show_verdict(job.results, "phenotype")
         click.echo(f"report: {job.results.report}")
 
 
+def _add_stage(step: Step) -> None:
+    command = _takes(step)(partial(_run, step.name))
+    cli.command(step.name, help=step.help)(command)
+
+
+@cli.command(help=OF_SLIDE["landscape"].help)
+@_takes(*OF_TABLE.values(), OF_SLIDE["landscape"])
+def landscape(table: Path | None, regions: Path | None, **given: Any) -> None:
+    """Of a slide, or of cells that another program found."""
+    if table is not None and regions is not None:
+        raise click.UsageError("--regions is for slides; --from-table takes --areas")
+    stage: Stage | None = "landscape" if table is None else None
+    _run(stage, table=table, regions=regions, **given)
+
+
 @cli.command()
 @_takes(*OF_SLIDE.values())
-def run(force: bool, **given: Any) -> None:
+def run(**given: Any) -> None:
     """All stages on one slide; what is up to date is kept."""
-    from mifprofile.stages import make_job, run_all
-    from mifprofile.stages.verdict import show_verdict
-
-    job = make_job(**given)
-    run_all(job, force=force)
-    show_verdict(job.results, "phenotype")
-    click.echo(f"report: {job.results.report}")
+    _run(None, **given)
 
 
 LOOK = click.option(

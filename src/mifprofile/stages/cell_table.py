@@ -103,8 +103,6 @@ def landscape_of_table(job: Job) -> dict[str, Any]:
     cells["region"] = _regions(cells, tissue)
     rows = _rows(job, cells, tissue)
     write_landscape(results, cells, rows)
-    if job.areas is not None:
-        results.keep_input(job.areas)
     return {"area_mm2": tissue.areas_mm2, "rows": len(rows)}
 
 

@@ -61,8 +61,6 @@ def landscape(job: Job) -> dict[str, Any]:
     found = _find_regions(job, slide, cells, step)
     drawn = _draw_regions(job.regions, found, step)
     regions = overlay_drawn(found, drawn)
-    if job.regions is not None:
-        results.keep_input(job.regions)
     cells["region"] = region_of_cells(cells, regions, um)
     gates = read_gates_used(results.gates)
     table = core_landscape(

@@ -75,8 +75,6 @@ def write_calls(
     """Write gates and calls, and judge the sample by them."""
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
-    if job.gates is not None:
-        job.results.keep_input(job.gates)
     counts = calls["phenotype"].value_counts(sort=False)
     cells = {str(name): int(count) for name, count in counts.items()}
     return PhenotypeFacts(judge(job, gates, nuclei, impossible), cells, impossible)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Options that cannot change a result.
 WITHOUT_EFFECT = {"block_px"}
+# Small input files that are copied, so that a folder can be taken up without them.
+KEPT = {"gates", "regions", "areas"}
 
 
 def run_all(job: Job, *, force: bool = False) -> None:
@@ -64,6 +66,8 @@ def run_stage(job: Job, stage: Stage, *, force: bool = False) -> None:
     job.results.record_path(stage).unlink(missing_ok=True)
     with storage_errors(job.results.folder):
         facts = _function(step)(job)
+        for name in KEPT & job.inputs(step).keys():
+            job.results.keep_input(job.files[name])
     seconds = time.time() - started
     job.results.write_record(stage, _record(job, step, fingerprint, seconds, facts))
     scratch.remove()
