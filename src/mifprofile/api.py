@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 import pandas as pd
 import pyarrow
 
-from mifprofile.arguments import as_path, as_path_or_none
+from mifprofile.arguments import as_path
 from mifprofile.errors import UsageError
+from mifprofile.io.results import Results
 from mifprofile.io.tables import read_csv, write_table
 from mifprofile.sample import Sample
-from mifprofile.stages.cell_table import landscape_of_table
 from mifprofile.stages.gates import gates as make_gates
 from mifprofile.stages.given import (
     GatesArguments,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mifprofile.arguments import StrPath
-    from mifprofile.io.results import Results
     from mifprofile.model import Panel
 
 
@@ -91,6 +90,7 @@ def run(
     --------
     >>> mifprofile.run("a.ome.tiff", "panel.yaml", "OUT")  # doctest: +SKIP
     """
+    refuse_unknown(options, RunArguments, "run")
     image = as_path(slide, "slide")
     job = slide_job(panel, out, image, caller="run", **options)
     run_all(job, force=force)
@@ -103,6 +103,7 @@ def landscape(
     out: StrPath,
     *,
     areas: StrPath | None = None,
+    force: bool = False,
     **options: Unpack[TableArguments],
 ) -> Sample:
     """Make the landscape of cells that another program found.
@@ -118,6 +119,8 @@ def landscape(
     areas : str or Path, optional
         inForm's summary or map of tissue categories, or a CSV with the columns
         ``region`` and ``area_mm2``. Without it there are no densities.
+    force : bool
+        Do every stage again.
     **options
         ``pixel_size``, ``gates``, ``config``, ``quiet``, and the sections
         ``phenotype``, ``landscape`` and ``report`` as in `mifprofile.run`.
@@ -128,9 +131,9 @@ def landscape(
         Without image and labels.
     """
     refuse_unknown(options, TableArguments, "landscape")
-    job = slide_job(panel, out, caller="landscape", **options)
-    path = _as_file(table, job.results)
-    landscape_of_table(job, path, as_path_or_none(areas, "areas"))
+    path = _as_file(table, Results(out))
+    job = slide_job(panel, out, None, path, areas, caller="landscape", **options)
+    run_all(job, force=force)
     return Sample(job.results.folder)
 
 

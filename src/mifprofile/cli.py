@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mifprofile.errors import MifprofileError
+from mifprofile.pipeline import OF_SLIDE, OF_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mifprofile.options import Stage
+    from mifprofile.pipeline import Step
+
+    Command = Callable[..., None]
 
 FILE = click.Path(path_type=Path)
-# Spelled out: reading them off `options` would cost half a second of imports.
-STAGE_HELP: dict[Stage, str] = {
-    "ingest": "Bring a slide file into OUT/slide.zarr.",
-    "quality": "Find the tissue, exclude artefacts and judge the staining.",
-    "segment": "Find nuclei and cells.",
-    "measure": "Read every channel in every compartment of every cell.",
-    "phenotype": "Gate the markers and name the cells.",
-    "landscape": "Divide the tissue into regions and count in them.",
-    "export": "Write the cells for AnnData, spreadsheets and QuPath.",
-    "report": "Write report.html.",
-}
+_file = partial(click.option, type=FILE)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,146 +61,115 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     click.echo(f"mifprofile: warning: {' '.join(str(message).split())}", err=True)
 
 
-def _job_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what every stage takes."""
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone."),
-        click.option("--force", is_flag=True, help="Do it again, even if up to date."),
-        click.option("--config", type=FILE, help="YAML with a section per stage."),
-        click.option("-o", "--out", type=FILE, required=True, help="Result folder."),
-        click.option("--panel", type=FILE, required=True, help="panel.yaml."),
-    ):
-        command = option(command)
-    return command
-
-
 PIXEL_SIZE = click.option(
     "--pixel-size", type=float, metavar="UM", help="Overrides the file's pixel size."
 )
-MODEL = click.option(
-    "--model", metavar="NAME|PATH", help="Cellpose model instead of the embedded one."
+# What every stage takes, and what some do, by the names that the steps give them.
+OF_ALL = (
+    click.option("-q", "--quiet", is_flag=True, help="Show the verdict alone."),
+    click.option("--force", is_flag=True, help="Do it again, even if up to date."),
+    _file("--config", help="YAML with a section per stage."),
+    _file("-o", "--out", required=True, help="Result folder."),
+    _file("--panel", required=True, help="panel.yaml."),
 )
-NUCLEI = click.option("--nuclei", type=FILE, help="Nuclear masks made elsewhere.")
-CELLS = click.option("--cells", type=FILE, help="Cell masks made elsewhere.")
-GATES = click.option("--gates", type=FILE, help="gates.csv with thresholds by hand.")
-CONTROL = click.option(
-    "--control", type=FILE, help="Result folder of a negative-control slide."
-)
-FROM_TABLE = click.option(
-    "--from-table",
-    type=FILE,
-    help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is needed.",
-)
-AREAS = click.option(
-    "--areas",
-    type=FILE,
-    help="With --from-table: inForm's summary or tissue map, or a CSV with the columns "
-    "region and area_mm2.",
-)
-EXCLUSIONS = click.option(
-    "--exclusions", type=FILE, help="GeoJSON with areas to leave out, as from QuPath."
-)
-REGIONS = click.option(
-    "--regions", type=FILE, help="GeoJSON with areas of class Tumor, Stroma or Other."
-)
-BLOCK = click.option(
-    "--block-px", type=int, help="Work unit; it does not change the result."
-)
-WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Processes that share the work.",
-)
-SCHEDULER = click.option(
-    "--scheduler", metavar="ADDRESS", help="A running dask scheduler, instead."
-)
-PRECISION = click.option(
-    "--precision",
-    type=click.Choice(["auto", "int8", "float32", "bfloat16"]),
-    help="What the network computes in; auto takes the fastest that is there.",
-)
-STAGE_OPTIONS: dict[Stage, tuple[Callable[..., Any], ...]] = {
-    "ingest": (PIXEL_SIZE, click.argument("slide", type=FILE)),
-    "quality": (EXCLUSIONS,),
-    "segment": (SCHEDULER, WORKERS, BLOCK, PRECISION, CELLS, NUCLEI, MODEL),
-    "phenotype": (CONTROL, GATES),
+OPTIONS = {
+    "slide": click.argument("slide", type=FILE),
+    "table": _file(
+        "--from-table",
+        "table",
+        help="Cells made elsewhere (inForm, QuPath, HALO, mifprofile); no slide is "
+        "needed.",
+    ),
+    "areas": _file(
+        "--areas",
+        help="With --from-table: inForm's summary or tissue map, or a CSV with the "
+        "columns region and area_mm2.",
+    ),
+    "pixel_size": PIXEL_SIZE,
+    "model": click.option(
+        "--model",
+        metavar="NAME|PATH",
+        help="Cellpose model instead of the embedded one.",
+    ),
+    "nuclei": _file("--nuclei", help="Nuclear masks made elsewhere."),
+    "cells": _file("--cells", help="Cell masks made elsewhere."),
+    "gates": _file("--gates", help="gates.csv with thresholds by hand."),
+    "control": _file("--control", help="Result folder of a negative-control slide."),
+    "exclusions": _file(
+        "--exclusions", help="GeoJSON with areas to leave out, as from QuPath."
+    ),
+    "regions": _file(
+        "--regions", help="GeoJSON with areas of class Tumor, Stroma or Other."
+    ),
+    "precision": click.option(
+        "--precision",
+        type=click.Choice(["auto", "int8", "float32", "bfloat16"]),
+        help="What the network computes in; auto takes the fastest that is there.",
+    ),
+    "block_px": click.option(
+        "--block-px", type=int, help="Work unit; it does not change the result."
+    ),
+    "workers": click.option(
+        "--workers",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Processes that share the work.",
+    ),
+    "scheduler": click.option(
+        "--scheduler", metavar="ADDRESS", help="A running dask scheduler, instead."
+    ),
 }
 
-# Stages that say whether a sample can be used.
-VERDICTS = frozenset({"quality", "phenotype"})
+
+def _takes(*steps: Step) -> Callable[[Command], Command]:
+    """Add what all stages take, and what some steps take beside it."""
+    names = dict.fromkeys(name for step in steps for name in step.options)
+
+    def add(command: Command) -> Command:
+        for option in (*(OPTIONS[name] for name in reversed(names)), *OF_ALL):
+            command = option(command)
+        return command
+
+    return add
 
 
-def _add_stage(stage: Stage) -> None:
-    def command(force: bool, **given: Any) -> None:
-        from mifprofile.stages import run_stage
-        from mifprofile.stages.given import slide_job
-        from mifprofile.stages.verdict import show_verdict
-
-        job = slide_job(**given)
-        run_stage(job, stage, force=force)
-        if stage in VERDICTS:
-            show_verdict(job.results, stage)
-
-    command.__doc__ = STAGE_HELP[stage]
-    for option in STAGE_OPTIONS.get(stage, ()):
-        command = option(command)
-    cli.command(stage)(_job_options(command))
-
-
-@cli.command(help=STAGE_HELP["landscape"])
-@_job_options
-@FROM_TABLE
-@AREAS
-@REGIONS
-@GATES
-@PIXEL_SIZE
-def landscape(
-    from_table: Path | None, areas: Path | None, force: bool, **given: Any
-) -> None:
-    """Of a slide, or of cells that another program found."""
-    from mifprofile.stages import run_stage
-    from mifprofile.stages.cell_table import landscape_of_table
+def _run(stage: Stage | None, force: bool, **given: Any) -> None:
+    """Run one stage, or all, and say whether the sample can be used."""
+    from mifprofile.stages import run_all, run_stage
     from mifprofile.stages.given import slide_job
     from mifprofile.stages.verdict import show_verdict
 
     job = slide_job(**given)
-    if from_table is None:
-        run_stage(job, "landscape", force=force)
-    elif job.regions is not None:
-        raise click.UsageError("--regions is for slides; --from-table takes --areas")
+    if stage is not None:
+        run_stage(job, stage, force=force)
+        show_verdict(job.results, stage)
     else:
-        landscape_of_table(job, from_table, areas)
-        show_verdict(job.results, "landscape")
+        run_all(job, force=force)
+        show_verdict(job.results, "phenotype")
         click.echo(f"report: {job.results.report}")
 
 
-@cli.command()
-@click.argument("slide", type=FILE)
-@_job_options
-@PIXEL_SIZE
-@MODEL
-@NUCLEI
-@CELLS
-@GATES
-@CONTROL
-@EXCLUSIONS
-@REGIONS
-@PRECISION
-@BLOCK
-@WORKERS
-@SCHEDULER
-def run(force: bool, **given: Any) -> None:
-    """All stages on one slide; what is up to date is kept."""
-    from mifprofile.stages import run_all
-    from mifprofile.stages.given import slide_job
-    from mifprofile.stages.verdict import show_verdict
+def _add_stage(step: Step) -> None:
+    command = _takes(step)(partial(_run, step.name))
+    cli.command(step.name, help=step.help)(command)
 
-    job = slide_job(**given)
-    run_all(job, force=force)
-    show_verdict(job.results, "phenotype")
-    click.echo(f"report: {job.results.report}")
+
+@cli.command(help=OF_SLIDE["landscape"].help)
+@_takes(*OF_TABLE.values(), OF_SLIDE["landscape"])
+def landscape(table: Path | None, regions: Path | None, **given: Any) -> None:
+    """Of a slide, or of cells that another program found."""
+    if table is not None and regions is not None:
+        raise click.UsageError("--regions is for slides; --from-table takes --areas")
+    stage: Stage | None = "landscape" if table is None else None
+    _run(stage, table=table, regions=regions, **given)
+
+
+@cli.command()
+@_takes(*OF_SLIDE.values())
+def run(**given: Any) -> None:
+    """All stages on one slide; what is up to date is kept."""
+    _run(None, **given)
 
 
 LOOK = click.option(
@@ -328,6 +292,6 @@ def check(
         raise click.UsageError("give a SLIDE, or --config CONFIG")
 
 
-for _stage in STAGE_HELP:
-    if _stage not in cli.commands:
-        _add_stage(_stage)
+for _name, _step in OF_SLIDE.items():
+    if _name not in cli.commands:
+        _add_stage(_step)

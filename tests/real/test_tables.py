@@ -10,8 +10,7 @@ import pytest
 from mifprofile.io.results import Results
 from mifprofile.model import Panel
 from mifprofile.options import IngestOptions, Options
-from mifprofile.stages import Job
-from mifprofile.stages.cell_table import landscape_of_table
+from mifprofile.stages import Job, run_all
 
 UM = 0.5
 PANEL = Panel.model_validate(
@@ -51,9 +50,9 @@ def made(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFra
     folder = data_dir / "lung_inform"
     out = tmp_path_factory.mktemp("lung") / "out"
     options = Options(ingest=IngestOptions(pixel_size_um=UM))
-    job = Job(Results(out), PANEL, options, quiet=True)
     (summary,) = folder.glob("*summary.txt")
-    landscape_of_table(job, folder / "sample_cell_seg_data.csv.gz", summary)
+    files = {"table": folder / "sample_cell_seg_data.csv.gz", "areas": summary}
+    run_all(Job(Results(out), PANEL, options, quiet=True, **files))
     return pd.read_csv(out / "landscape.csv")
 
 

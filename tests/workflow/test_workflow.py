@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mifprofile.options import STAGES
-from mifprofile.stages.run import PANEL_PART
 
 if TYPE_CHECKING:
     from .conftest import Batch
@@ -44,13 +43,6 @@ def test_rules_write_what_the_stages_write(batch: Batch):
         for stage in STAGES
         for path in batch.results(sample).outputs(stage)
     }
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_rules_depend_on_the_same_part_of_the_panel_as_stages(stage: str):
-    text = (ROOT / "workflow" / "rules" / f"{stage}.smk").read_text()
-    (keys,) = re.findall(r"panel_part\((.*)\)", text)
-    assert set(re.findall(r'"(\w+)"', keys)) == PANEL_PART.get(stage, set())
 
 
 def test_a_finished_batch_has_nothing_to_do(finished_batch: Batch):

@@ -2,12 +2,9 @@ rule export:
     input:
         slide=result("slide.zarr"),
         labels=result("labels.zarr"),
-        measurements=result("measurements.parquet"),
-        phenotypes=result("phenotypes.parquet"),
-        regions=result("regions.zarr"),
+        cells=result("cells.parquet"),
         panel=ancient(panel),
     output:
-        cells=result("cells.parquet"),
         csv=result("cells.csv"),
         anndata=result("cells.h5ad"),
         geojson=result("cells.geojson"),

@@ -9,6 +9,7 @@ rule landscape:
         panel=ancient(panel),
     output:
         regions=directory(result("regions.zarr")),
+        cells=result("cells.parquet"),
         landscape=result("landscape.csv"),
         wide=result("landscape_wide.csv"),
         dictionary=result("data_dictionary.csv"),

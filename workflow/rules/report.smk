@@ -6,6 +6,7 @@ rule report:
         regions=result("regions.zarr"),
         landscape=result("landscape.csv"),
         cells=result("cells.parquet"),
+        csv=result("cells.csv"),
         panel=ancient(panel),
     output:
         report=result("report.html"),

@@ -16,6 +16,8 @@ from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mifprofile.arguments import StrPath
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -60,7 +62,7 @@ def parse_options(sections: dict[str, Any], source: Path | str) -> Options:
 
 
 def override_options(
-    options: Options, sections: dict[str, dict[str, object]], source: str
+    options: Options, sections: Mapping[str, Mapping[str, object]], source: str
 ) -> Options:
     """Options with the given fields replaced; None leaves a field as it is."""
     content = options.model_dump()

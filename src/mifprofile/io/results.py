@@ -12,6 +12,7 @@ from mifprofile.arguments import APath, Converted, as_path
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.atomic import atomic_output
 from mifprofile.options import STAGES, Stage
+from mifprofile.pipeline import step_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,24 +119,14 @@ class Results:
 
     def outputs(self, stage: Stage) -> tuple[Path, ...]:
         """What a stage writes."""
-        beside_cells = (
-            self.cells.with_suffix(s) for s in (".csv", ".h5ad", ".geojson")
-        )
-        return {
-            "ingest": (self.slide,),
-            "quality": (self.quality, self.quality_figures),
-            "segment": (self.labels,),
-            "measure": (self.measurements, self.contacts),
-            "phenotype": (self.phenotypes, self.gates),
-            "landscape": (
-                self.regions,
-                self.landscape,
-                self.landscape_wide,
-                self.dictionary,
-            ),
-            "export": (self.cells, *beside_cells),
-            "report": (self.report, self.provenance),
-        }[stage]
+        step = step_of(stage, of_table=self.of_table)
+        return tuple(self.folder / name for name in step.outputs)
+
+    @property
+    def of_table(self) -> bool:
+        """Whether the cells were made elsewhere, so that there is no slide."""
+        inputs = (record.get("inputs", {}) for record in self.records().values())
+        return any("table" in given for given in inputs)
 
     def record_path(self, stage: Stage) -> Path:
         """Where a stage's record lies."""
@@ -166,6 +157,12 @@ class Results:
         if path.resolve() != copy.resolve():
             with atomic_output(copy) as partial:
                 shutil.copyfile(path, partial)
+
+    def kept_input(self, stage: Stage, name: str) -> Path | None:
+        """Where the copy of a stage's input lies; None if it was given none."""
+        record = self.read_record(stage) or {}
+        kept = record.get("inputs", {}).get(name)
+        return None if kept is None else self.input_copy(kept["name"])
 
     def read_provenance(self) -> dict[str, Any]:
         """Read ``provenance.json``, which the report leaves; raises MissingError."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mifprofile.core.facts import VerdictFacts
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from mifprofile.core.quality import QualityVerdict
     from mifprofile.model import Panel
     from mifprofile.report.channels import ShownChannel
     from mifprofile.report.gallery import Gallery
@@ -129,15 +132,10 @@ class ReportContent:
         return {str(marker): float(threshold) for marker, threshold in pairs}
 
     @property
-    def verdict(self) -> dict[str, Any] | None:
+    def verdict(self) -> QualityVerdict | None:
         """What is said of the sample, by the last stage that has said it."""
-        stages = ("landscape", "phenotype", "quality")
-        found = (self.fact(stage, "verdict") for stage in stages)
-        return next(filter(None, found), None)
-
-    def fact(self, stage: str, name: str) -> Any:
-        """Something that a stage has noted, or None."""
-        return self.records.get(stage, {}).get("facts", {}).get(name)
+        records = map(self.records.get, ("phenotype", "quality"))
+        return next(filter(None, (VerdictFacts.of(r).verdict for r in records)), None)
 
     def value(self, metric: str, region: str, phenotype: str = "") -> dict[str, Any]:
         """The first row of the landscape that fits, empty if there is none."""

@@ -9,7 +9,13 @@ import numpy as np
 
 from mifprofile.core.capability import traps
 from mifprofile.core.conflict_rates import judge_rate
-from mifprofile.core.quality import NO_TISSUE
+from mifprofile.core.facts import (
+    IngestFacts,
+    PhenotypeFacts,
+    QualityFacts,
+    SegmentFacts,
+)
+from mifprofile.core.quality import NO_TISSUE, QualityVerdict
 from mifprofile.model import PLAUSIBLE_UM, UNCERTAIN
 from mifprofile.report.wording import number
 
@@ -66,7 +72,7 @@ def _about_tissue(content: ReportContent) -> Iterator[Finding]:
 
 
 def _about_borders(content: ReportContent) -> Iterator[Finding]:
-    share = content.fact("quality", "border_share")
+    share = QualityFacts.of(content.records.get("quality")).border_share
     if share is not None and share > MAX_BORDER:
         text = (
             f"The tissue goes on beyond {number(100 * share)} % of the image's border: "
@@ -76,17 +82,17 @@ def _about_borders(content: ReportContent) -> Iterator[Finding]:
 
 
 def _about_quality(content: ReportContent) -> Iterator[Finding]:
-    verdict = content.verdict or {"reasons": ()}
+    verdict = content.verdict or QualityVerdict("pass")
     # Of these other findings tell, with more.
     told = (NO_TISSUE, *(f"{name} is" for name in content.impossible["combination"]))
-    for reason in verdict["reasons"]:
+    for reason in verdict.reasons:
         if not reason.startswith(told):
-            level: Level = "fail" if verdict["word"] == "fail" else "warn"
+            level: Level = "fail" if verdict.word == "fail" else "warn"
             yield Finding(level, f"{reason[:1].upper()}{reason[1:]}.")
 
 
 def _about_cells(content: ReportContent) -> Iterator[Finding]:
-    counts = content.fact("phenotype", "cells") or {}
+    counts = PhenotypeFacts.of(content.records.get("phenotype")).cells
     if content.levels.empty:
         none = "No cell was found."
         text = "Every cell is excluded." if any(counts.values()) else none
@@ -116,8 +122,8 @@ def _about_gates(content: ReportContent) -> Iterator[Finding]:
 
 def _told_undecided(content: ReportContent) -> set[str]:
     """Undecided markers that the verdict names: those that a phenotype asks for."""
-    reasons = (content.verdict or {"reasons": ()})["reasons"]
-    if not any(" undecided, and " in reason for reason in reasons):
+    verdict = content.verdict or QualityVerdict("pass")
+    if not any(" undecided, and " in reason for reason in verdict.reasons):
         return set()
     return {marker for rule in content.panel.rules.values() for marker, _ in rule.signs}
 
@@ -155,18 +161,19 @@ def _about_pixels(content: ReportContent) -> Iterator[Finding]:
         low, high = PLAUSIBLE_UM
         text = f"The pixel size of {um:g} µm is outside the usual {low}–{high} µm."
         yield Finding("warn", text)
-    if content.fact("ingest", "pixel_size_from") == "--pixel-size":
+    source = IngestFacts.of(content.records.get("ingest")).pixel_size_from
+    if source == "--pixel-size":
         text = f"The pixel size of {um:g} µm was given by hand, not read from the file."
         yield Finding("note", text)
 
 
 def _about_seams(content: ReportContent) -> Iterator[Finding]:
     """Cells whose outline follows a line where blocks meet, against other lines."""
-    seams = content.fact("segment", "seams")
+    seams = SegmentFacts.of(content.records.get("segment")).seams
     if seams is None:
         return
-    cells, straight = seams["cells_on_block_lines"], seams["straight_on_block_lines"]
-    others, chance = seams["cells_elsewhere"], seams["straight_elsewhere"]
+    cells, straight = seams.cells_on_block_lines, seams.straight_on_block_lines
+    others, chance = seams.cells_elsewhere, seams.straight_elsewhere
     if not cells:
         yield Finding("note", "No cell lies on a line where blocks meet.")
         return
@@ -181,7 +188,7 @@ def _about_seams(content: ReportContent) -> Iterator[Finding]:
 
 
 def _about_sources(content: ReportContent) -> Iterator[Finding]:
-    if content.fact("segment", "model") == "masks":
+    if SegmentFacts.of(content.records.get("segment")).model == "masks":
         yield Finding("note", "Cells come from masks made elsewhere.")
     by_hand = content.gates[content.gates["method"] == "manual"]["marker"]
     if len(by_hand):

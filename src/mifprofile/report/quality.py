@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.facts import QualityFacts
 from mifprofile.core.quality import CAUSES
 from mifprofile.report import figures
 
@@ -66,7 +67,7 @@ def quality_context(content: ReportContent) -> dict[str, Any]:
         return {}
     return {
         "verdict": content.verdict,
-        "areas": _areas(content.fact("quality", "areas_mm2") or {}),
+        "areas": _areas(QualityFacts.of(content.records.get("quality")).areas_mm2),
         "columns": [(heading, unit) for _, heading, unit in STAINING],
         "staining": _staining(quality.figures),
         "sharpness": _value(quality.figures, "sharpness"),

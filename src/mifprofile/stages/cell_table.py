@@ -1,14 +1,14 @@
-"""A table of cells made elsewhere → landscape and report."""
+"""A table of cells made elsewhere → what the stages of a slide would leave."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from mifprofile.core.conflicts import Combination
+from mifprofile.core.facts import IngestFacts
 from mifprofile.core.foreign import (
     implied_positive,
     is_marker_list,
@@ -32,22 +32,16 @@ from mifprofile.core.phenotype import (
     called_again,
     lineage_of,
 )
-from mifprofile.errors import UsageError
-from mifprofile.io.atomic import storage_errors
+from mifprofile.core.quality import NucleiFigures
 from mifprofile.io.cell_tables import (
-    CellTable,
     read_areas_mm2,
     read_cell_table,
     read_tissue_map,
     required_um,
 )
-from mifprofile.io.results import slide_identity
-from mifprofile.io.tables import write_table
-from mifprofile.report import Overview, ReportContent
-from mifprofile.stages.landscape import write_landscape
-from mifprofile.stages.phenotype import make_gates
-from mifprofile.stages.report import software, stage_records, write_report
-from mifprofile.stages.verdict import judge_table
+from mifprofile.io.tables import read_gates_used, read_parquet, write_table
+from mifprofile.stages.landscape import join_cells, write_landscape
+from mifprofile.stages.phenotype import make_gates, write_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +49,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mifprofile.io.results import Results
     from mifprofile.model import Panel
     from mifprofile.stages.job import Job
 
@@ -71,64 +66,79 @@ class _Tissue:
     areas_mm2: dict[str, float]
 
 
-@dataclass(frozen=True)
-class _Called:
-    """Cells with their calls, the levels behind them, and the gates."""
-
-    levels: pd.DataFrame
-    gates: pd.DataFrame
-    cells: pd.DataFrame
-    recall: Recall
-
-
-def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, Any]:
-    """Make the landscape of cells that another program found.
-
-    Parameters
-    ----------
-    job : Job
-        ``job.options.ingest.pixel_size_um`` is needed where the table is in pixels.
-    table : Path
-        As for `mifprofile.io.cell_tables.read_cell_table`.
-    areas : Path or None
-        As for `mifprofile.io.cell_tables.read_areas_mm2`, or inForm's map of tissue
-        categories (``binary_seg_maps.tif``).
-
-    Returns
-    -------
-    dict
-        Facts for the record.
-    """
-    if job.results.slide.exists():
-        raise UsageError(
-            f"{job.results.folder}: holds the results of a slide; choose another "
-            "folder with -o"
-        )
+def ingest_table(job: Job) -> dict[str, Any]:
+    """Give a table of cells our columns."""
     um = job.options.ingest.pixel_size_um
-    read = read_cell_table(table, job.panel, um)
-    tissue = _tissue(areas, um)
+    read = read_cell_table(job.files["table"], job.panel, um)
     job.say(f"  {read.program}, {len(read.cells)} cells")
     if read.lacking:
         job.say(f"  not in the table: {', '.join(read.lacking)}")
-    with storage_errors(job.results.folder):
-        called = _call(job, read, tissue)
-        rows = _rows(job, called, tissue)
-        _write(job, called, rows)
-        facts = {
-            "program": read.program,
-            "cells": len(called.cells),
-            "lacking": list(read.lacking),
-            "area_mm2": tissue.areas_mm2,
-            "rows": len(rows),
-            "verdict": judge_table(job, called.gates, called.cells),
-        }
-        job.results.write_record("landscape", _record(job, facts, table, areas))
-        content = _content(job, table.name, called, rows, tissue)
-        write_report(job, content)
-    return facts
+    write_table(read.cells, job.results.measurements)
+    return {
+        "program": read.program,
+        "cells": len(read.cells),
+        "lacking": list(read.lacking),
+    } | IngestFacts(um).noted()
 
 
-def _tissue(areas: Path | None, um: float | None) -> _Tissue:
+def phenotype_table(job: Job) -> dict[str, Any]:
+    """Gate what is not called yet, and name every cell: their names before ours."""
+    panel, cells = job.panel, read_parquet(job.results.measurements)
+    phenotypes = _phenotypes(cells, panel)
+    levels, notes = _levels(cells, panel, phenotypes)
+    gates = _gates(job, levels, notes, cells)
+    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
+    least = job.options.phenotype.min_confidence
+    calls = call_cells(
+        levels, thresholds, panel, least, undecided=undecided_markers(gates)
+    )
+    if phenotypes is not None:
+        calls["phenotype"] = calls["phenotype_best"] = phenotypes
+        calls["lineage"] = lineage_of(phenotypes, panel)
+        calls["phenotype_confidence"] = np.nan
+    calls = pd.concat([cells["cell_id"], calls], axis=1)
+    nuclei = NucleiFigures(panel.nucleus, np.nan, len(cells), np.nan, np.nan)
+    return write_calls(job, gates, calls, nuclei, []).noted()
+
+
+def landscape_of_table(job: Job) -> dict[str, Any]:
+    """Tell the cells' regions, and count in them."""
+    results = job.results
+    cells, tissue = join_cells(results), _tissue(results, job.areas)
+    cells["region"] = _regions(cells, tissue)
+    rows = _rows(job, cells, tissue)
+    write_landscape(results, cells, rows)
+    return {"area_mm2": tissue.areas_mm2, "rows": len(rows)}
+
+
+def _phenotypes(cells: pd.DataFrame, panel: Panel) -> pd.Series | None:
+    """Names that came with the cells, if they are names of phenotypes."""
+    given = cells["phenotype_given"]
+    named = (given != "").any() and not is_marker_list(given, panel)
+    return phenotypes_of(given, panel) if named else None
+
+
+def levels_of_table(
+    cells: pd.DataFrame, gates: pd.DataFrame, panel: Panel
+) -> pd.DataFrame:
+    """Level of each marker behind its gate: 0 or 1 of those that were called."""
+    called = gates["marker"][gates["method"] == GIVEN]
+    calls = {m: cells[f"{m}_positive"].astype(float) for m in called}
+    return _measured(cells, panel).assign(**calls)
+
+
+def regions_of_table(
+    results: Results, shape: tuple[int, ...], um: float
+) -> NDArray[np.uint8]:
+    """Region map on a grid; outside of both where no map was given."""
+    tissue = _tissue(results, results.kept_input("landscape", "areas"))
+    if tissue.regions is None:
+        return np.full(shape, OUTSIDE, np.uint8)
+    return at_grid(tissue.regions, tissue.um, shape, um)
+
+
+def _tissue(results: Results, areas: Path | None) -> _Tissue:
+    um = IngestFacts.of(results.read_record("ingest")).pixel_size_um
     if areas is None:
         return _Tissue(None, np.nan, {})
     if areas.suffix.casefold() in MAPS:
@@ -159,64 +169,22 @@ def _regions(cells: pd.DataFrame, tissue: _Tissue) -> pd.Series:
     return given.map({n: region_of(n) if n else "" for n in given.unique()})
 
 
-def _call(job: Job, read: CellTable, tissue: _Tissue) -> _Called:
-    """Gates, and the cells with positivity and phenotypes, theirs before ours."""
-    panel, cells = job.panel, read.cells
-    given = cells["phenotype_given"]
-    named = (given != "").any() and not is_marker_list(given, panel)
-    phenotypes = phenotypes_of(given, panel) if named else None
-    levels, notes = _levels(cells, panel, phenotypes)
-    gates = _gates(job, levels, notes, cells)
-    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
-    least = job.options.phenotype.min_confidence
-    calls = call_cells(
-        levels, thresholds, panel, least, undecided=undecided_markers(gates)
-    )
-    if phenotypes is not None:
-        calls["phenotype"] = calls["phenotype_best"] = phenotypes
-        calls["lineage"] = lineage_of(phenotypes, panel)
-        calls["phenotype_confidence"] = np.nan
-    rest = cells[[c for c in cells if c not in calls]]
-    named_cells = pd.concat([rest, calls], axis=1)
-    named_cells["region"] = _regions(cells, tissue)
-    recall = _recall(job, levels, gates, named=phenotypes is not None)
-    return _Called(levels, gates, named_cells, recall)
-
-
-def _known(gates: pd.DataFrame) -> KnownGates:
-    """Gates of what was measured, and the grades of all."""
-    measured = gates[gates["method"] != GIVEN]
-    return replace(KnownGates.of(gates), thresholds=KnownGates.of(measured).thresholds)
-
-
-def _recall(
-    job: Job, levels: pd.DataFrame, gates: pd.DataFrame, *, named: bool
-) -> Recall:
-    """Calls of the same cells at other thresholds; names that were given stay."""
-    panel, least = job.panel, job.options.phenotype.min_confidence
-    before = KnownGates.of(gates).thresholds
-
-    def calls(thresholds: Mapping[str, float]) -> pd.DataFrame:
-        moved = {**before, **thresholds}
-        if named:
-            return call_positive(levels, moved)
-        return called_again(levels, moved, panel, least)
-
-    return calls
-
-
 def _levels(
     cells: pd.DataFrame, panel: Panel, phenotypes: pd.Series | None
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Level of each marker; 0 or 1 of those that are called already, and why."""
-    measured = {m: c for m, c in panel.level_columns.items() if c in cells}
-    levels = pd.DataFrame(np.nan, cells.index, list(panel.markers))
-    levels = levels.assign(**{m: cells[c] for m, c in measured.items()})
-    notes = {}
+    levels, notes = _measured(cells, panel), {}
     for marker, (calls, why) in _called_already(cells, panel, phenotypes).items():
         levels[marker] = calls[f"{marker}_positive"].astype(float)
         notes[marker] = f"called in the table by {why}"
     return levels, notes
+
+
+def _measured(cells: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """Level of each marker, NaN of those that the table lacks."""
+    measured = {m: c for m, c in panel.level_columns.items() if c in cells}
+    levels = pd.DataFrame(np.nan, cells.index, list(panel.markers))
+    return levels.assign(**{m: cells[c] for m, c in measured.items()})
 
 
 def _called_already(
@@ -256,74 +224,33 @@ def _gates(
     return gates
 
 
-def _rows(job: Job, called: _Called, tissue: _Tissue) -> pd.DataFrame:
-    asked = job.panel, job.options.landscape, _known(called.gates), called.recall
-    cells, name = called.cells, job.results.sample_id
+def _rows(job: Job, cells: pd.DataFrame, tissue: _Tissue) -> pd.DataFrame:
+    gates, name = read_gates_used(job.results.gates), job.results.sample_id
+    asked = (
+        *(job.panel, job.options.landscape),
+        *(_known(gates), _recall(job, cells, gates)),
+    )
     if tissue.regions is None:
         return landscape_of_areas(name, cells, tissue.areas_mm2, *asked)
     return landscape(name, cells, tissue.regions, tissue.um, *asked)
 
 
-def _write(job: Job, called: _Called, rows: pd.DataFrame) -> None:
-    results, cells = job.results, called.cells
-    write_table(called.gates, results.gates)
-    write_table(cells, results.cells)
-    write_table(cells, results.cells.with_suffix(".csv"))
-    write_landscape(results, rows)
+def _known(gates: pd.DataFrame) -> KnownGates:
+    """Gates of what was measured, and the grades of all."""
+    measured = gates[gates["method"] != GIVEN]
+    return replace(KnownGates.of(gates), thresholds=KnownGates.of(measured).thresholds)
 
 
-def _record(
-    job: Job, facts: dict[str, Any], table: Path, areas: Path | None
-) -> dict[str, Any]:
-    inputs = {"table": table, "areas": areas, "gates": job.gates}
-    return {
-        "stage": "landscape",
-        "options": job.options.landscape.model_dump(mode="json"),
-        "inputs": {k: slide_identity(v) for k, v in inputs.items() if v is not None},
-        "facts": facts,
-    }
+def _recall(job: Job, cells: pd.DataFrame, gates: pd.DataFrame) -> Recall:
+    """Calls of the same cells at other thresholds; names that were given stay."""
+    panel, least = job.panel, job.options.phenotype.min_confidence
+    levels = levels_of_table(cells, gates, panel)
+    before, named = KnownGates.of(gates).thresholds, _phenotypes(cells, panel)
 
+    def calls(thresholds: Mapping[str, float]) -> pd.DataFrame:
+        moved = {**before, **thresholds}
+        if named is not None:
+            return call_positive(levels, moved)
+        return called_again(levels, moved, panel, least)
 
-def _content(
-    job: Job,
-    name: str,
-    called: _Called,
-    rows: pd.DataFrame,
-    tissue: _Tissue,
-) -> ReportContent:
-    cells = called.cells
-    size_um = (float(cells["x_um"].max()), float(cells["y_um"].max()))
-    records = stage_records(job)
-    return ReportContent(
-        sample_id=job.results.sample_id,
-        slide_name=name,
-        panel=job.panel,
-        pixel_size_um=job.options.ingest.pixel_size_um,
-        size_um=size_um,
-        levels=called.levels,
-        gates=called.gates,
-        impossible=pd.DataFrame(columns=[f.name for f in fields(Combination)]),
-        landscape=rows,
-        overview=_overview(job, cells, tissue, size_um),
-        records=records,
-        software=software(records),
-    )
-
-
-def _overview(
-    job: Job, cells: pd.DataFrame, tissue: _Tissue, size_um: tuple[float, float]
-) -> Overview:
-    """Cells on their regions; there is no picture to lay them over."""
-    um = max(*size_um, 1.0) / job.options.report.thumbnail_px
-    shape = tuple(max(int(np.ceil(size / um)), 1) for size in reversed(size_um))
-    regions = np.full(shape, OUTSIDE, np.uint8)
-    if tissue.regions is not None:
-        regions = at_grid(tissue.regions, tissue.um, shape, um)
-    return Overview(
-        nucleus=None,
-        regions=regions,
-        um=um,
-        x_um=cells["x_um"].to_numpy(float),
-        y_um=cells["y_um"].to_numpy(float),
-        phenotypes=cells["phenotype"].astype(str).to_numpy(object),
-    )
+    return calls

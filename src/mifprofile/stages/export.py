@@ -1,4 +1,4 @@
-"""All tables → ``cells.parquet`` and its forms for people and other programs."""
+"""``cells.parquet`` → its forms for people and other programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.core.landscape import region_of_cells
 from mifprofile.core.outlines import outlines
 from mifprofile.core.palette import phenotype_colours
 from mifprofile.core.segment import plan_blocks
@@ -16,7 +15,6 @@ from mifprofile.io.geojson import cell_feature, write_features
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
 from mifprofile.io.tables import read_parquet, write_table
-from mifprofile.stages.landscape import read_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +29,18 @@ HALO_UM = 100.0
 
 
 def export(job: Job) -> dict[str, Any]:
-    """Join what the stages found out and write it for others to read."""
+    """Write the cells for others to read; those of a table have no outlines."""
     results = job.results
-    cells = final_table(job)
-    um = open_slide(results.slide).um
+    cells = read_parquet(results.cells)
+    write_table(cells, results.cells.with_suffix(".csv"))
+    if not job.of_table:
+        _write_for_programs(job, cells)
+    return {"cells": len(cells), "columns": list(cells.columns)}
+
+
+def _write_for_programs(job: Job, cells: pd.DataFrame) -> None:
+    """Write AnnData and GeoJSON."""
+    results, um = job.results, open_slide(job.results.slide).um
     facts = {
         "sample_id": results.sample_id,
         "panel": job.panel.name,
@@ -42,20 +48,8 @@ def export(job: Job) -> dict[str, Any]:
         "pixel_size_um": um,
         "version": version("mifprofile"),
     }
-    write_table(cells, results.cells)
-    write_table(cells, results.cells.with_suffix(".csv"))
     write_anndata(cells, facts, results.cells.with_suffix(".h5ad"))
     write_features(_features(job, cells, um), results.cells.with_suffix(".geojson"))
-    return {"cells": len(cells), "columns": list(cells.columns)}
-
-
-def final_table(job: Job) -> pd.DataFrame:
-    """Measurements, calls and region of every cell."""
-    results = job.results
-    calls = read_parquet(results.phenotypes)
-    cells = read_parquet(results.measurements).merge(calls, on="cell_id")
-    cells["region"] = region_of_cells(cells, *read_regions(results))
-    return cells
 
 
 def _features(job: Job, cells: pd.DataFrame, um: float) -> Iterator[dict[str, Any]]:

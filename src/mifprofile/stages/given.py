@@ -93,13 +93,15 @@ def slide_job(
     panel: StrPath | Panel,
     out: StrPath,
     slide: StrPath | None = None,
+    table: StrPath | None = None,
+    areas: StrPath | None = None,
     caller: str = COMMAND_LINE,
     **given: Unpack[RunArguments],
 ) -> Job:
-    """Job of one sample; ``caller`` is named in errors."""
+    """Job of a slide, or of a table of cells; ``caller`` is named in errors."""
     options, rest = _split(given, RunArguments, caller)
     read = panel if isinstance(panel, Panel) else read_panel(panel)
-    return Job(Results(out), read, options, slide, **rest)
+    return Job(Results(out), read, options, slide, table, areas, **rest)
 
 
 def gates_job(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from mifprofile.errors import UsageError
+from mifprofile.core.facts import IngestFacts
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import is_current_store, write_slide_store
@@ -20,26 +20,21 @@ if TYPE_CHECKING:
 
 def ingest(job: Job) -> dict[str, Any]:
     """Bring the slide into one chunked pyramid, or link to it if it is one."""
-    if job.slide is None:
-        raise UsageError("ingest needs the slide's file")
-    slide = open_for_panel(job.slide, job.panel, job.options.ingest.pixel_size_um)
-    in_place = job.options.ingest.pixel_size_um is None and is_current_store(job.slide)
+    path, um = job.files["slide"], job.options.ingest.pixel_size_um
+    slide = open_for_panel(path, job.panel, um)
+    in_place = um is None and is_current_store(path)
     if in_place:
         with atomic_output(job.results.slide) as partial:
-            partial.symlink_to(job.slide.resolve())
+            partial.symlink_to(path.resolve())
     else:
         write_slide_store(slide, job.results.slide)
     return {
         "format": slide.file_format,
         "channels": list(slide.channel_names),
         "shape_px": list(slide.shape_px),
-        "pixel_size_um": slide.um,
-        "pixel_size_from": "--pixel-size"
-        if job.options.ingest.pixel_size_um
-        else "file",
         "origin_um": list(slide.origin_um),
         "in_place": in_place,
-    }
+    } | IngestFacts(slide.um, "--pixel-size" if um else "file").noted()
 
 
 def open_for_panel(path: Path, panel: Panel, pixel_size_um: float | None) -> Slide:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
@@ -13,12 +14,17 @@ from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
 from mifprofile.model import Panel
 from mifprofile.options import Options
+from mifprofile.pipeline import OF_SLIDE, OF_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+
+    from mifprofile.options import Stage
+    from mifprofile.pipeline import Step
 
 ItemT = TypeVar("ItemT")
+# Fields of a job that are files.
+GIVEN = ("slide", "table", "areas", "gates", "nuclei", "cells", "exclusions", "regions")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,10 @@ class Job:
     options : Options
     slide : str, Path or None
         The input file; only `ingest` reads it.
+    table, areas : str, Path or None
+        Instead of a slide: cells that another program found, as for
+        `mifprofile.io.cell_tables.read_cell_table`, and the areas of its tissue
+        categories or a map of them.
     gates, nuclei, cells : str, Path or None
         Thresholds and masks made elsewhere, instead of our own. A gate that was set in
         the viewer, in the result folder's ``gates_manual.csv``, comes before `gates`.
@@ -50,6 +60,8 @@ class Job:
     panel: Panel
     options: Options = field(default_factory=Options)
     slide: MaybePath = Converted(as_path_or_none, None)
+    table: MaybePath = Converted(as_path_or_none, None)
+    areas: MaybePath = Converted(as_path_or_none, None)
     gates: MaybePath = Converted(as_path_or_none, None)
     nuclei: MaybePath = Converted(as_path_or_none, None)
     cells: MaybePath = Converted(as_path_or_none, None)
@@ -69,12 +81,43 @@ class Job:
             raise UsageError(f"workers: give at least 1, not {self.workers}")
 
     @property
-    def gate_tables(self) -> dict[str, Path]:
-        """Gates set by people, by the name of the input; rows of a later one win."""
-        tables = {"gates": self.gates, "gates_manual": self.results.gates_manual}
-        if not self.results.gates_manual.is_file():
-            tables["gates_manual"] = None
-        return {name: path for name, path in tables.items() if path is not None}
+    def of_table(self) -> bool:
+        """Whether the cells were made elsewhere, so that there is no slide."""
+        return self.table is not None or self.results.of_table
+
+    @property
+    def steps(self) -> dict[Stage, Step]:
+        """The stages that the sample goes through."""
+        return OF_TABLE if self.of_table else OF_SLIDE
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Files from outside the result folder, by the names that steps give them.
+
+        A gate table that was given comes before the one set in the viewer: rows of a
+        later one win.
+        """
+        correct, control = self.options.measure.correct, self.options.phenotype.control
+        given = {name: getattr(self, name) for name in GIVEN}
+        # Those that need not be there.
+        named: dict[str, str | Path | None] = {
+            "gates_manual": self.results.gates_manual,
+            "model": self.options.segment.model,
+            "unmixing": correct.unmixing,
+            "flat_field": correct.flat_field_file,
+        }
+        if control is not None:
+            folder = Results(Path(control))
+            named["control"] = folder.measurements
+            named["control_quality"] = folder.record_path("quality")
+        paths = {name: Path(path) for name, path in named.items() if path is not None}
+        there = {name: path for name, path in paths.items() if path.is_file()}
+        return {name: path for name, path in given.items() if path is not None} | there
+
+    def inputs(self, step: Step) -> dict[str, Path]:
+        """Those of the files that a stage reads."""
+        files = self.files
+        return {name: files[name] for name in step.inputs if name in files}
 
     def say(self, line: str) -> None:
         """Print one line for the user, on stderr."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.facts import MeasureFacts
 from mifprofile.core.foreign import drawn_region
 from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape import (
@@ -55,16 +56,13 @@ REGIONS = "regions"
 def landscape(job: Job) -> dict[str, Any]:
     """Divide the tissue into regions and count in them."""
     options, results = job.options.landscape, job.results
-    calls = read_parquet(results.phenotypes)
-    cells = read_parquet(results.measurements).merge(calls, on="cell_id")
+    cells = join_cells(results)
     slide = open_slide(results.slide)
     step = max(round(options.mask_um / slide.um), 1)
     um = step * slide.um
     found = _find_regions(job, slide, cells, step)
     drawn = _draw_regions(job.regions, found, step)
     regions = overlay_drawn(found, drawn)
-    if job.regions is not None:
-        results.keep_input(job.regions)
     cells["region"] = region_of_cells(cells, regions, um)
     table = core_landscape(
         results.sample_id,
@@ -82,7 +80,7 @@ def landscape(job: Job) -> dict[str, Any]:
         PixelSize(um, um),
         origin_um=slide.origin_um,
     )
-    write_landscape(results, table)
+    write_landscape(results, cells, table)
     drawn_mm2 = areas_mm2(np.where(evaluable(found), drawn, GLASS), um, TISSUE_NAMES)
     if job.regions is not None and not any(drawn_mm2.values()):
         job.say(f"  warn: {job.regions}: no drawn area lies on evaluable tissue")
@@ -109,8 +107,16 @@ def check_landscape(options: Options, panel: Panel, regions: Path | None) -> Non
         _read_drawn(regions)
 
 
-def write_landscape(results: Results, table: pd.DataFrame) -> None:
-    """Write the table in both shapes, and what its metrics mean."""
+def join_cells(results: Results) -> pd.DataFrame:
+    """Measurements and calls of every cell; a call replaces what has its name."""
+    calls, cells = map(read_parquet, (results.phenotypes, results.measurements))
+    replaced = [c for c in cells if c in calls and c != "cell_id"]
+    return cells.drop(columns=replaced).merge(calls, on="cell_id")
+
+
+def write_landscape(results: Results, cells: pd.DataFrame, table: pd.DataFrame) -> None:
+    """Write the cells, the table in both shapes, and what its metrics mean."""
+    write_table(cells, results.cells)
     write_table(table, results.landscape)
     write_table(widen(table), results.landscape_wide)
     write_table(dictionary(), results.dictionary)
@@ -146,9 +152,9 @@ def _find_regions(
 def _stained(job: Job, slide: Slide, um: float) -> tuple[NDArray[np.bool_], float]:
     """Where the tumour's marker exceeds its threshold, at about ``um``."""
     marker = _nest_marker(job.panel)
-    facts = (job.results.read_record("measure") or {}).get("facts", {})
-    _refuse_corrected("corrected" in facts)
-    threshold = facts.get("pixel_thresholds", {}).get(marker)
+    facts = MeasureFacts.of(job.results.read_record("measure"))
+    _refuse_corrected(facts.corrected is not None)
+    threshold = facts.pixel_thresholds.get(marker)
     if threshold is None:
         raise UsageError(
             f"{job.results.record_path('measure')}: no pixel threshold of {marker}, "

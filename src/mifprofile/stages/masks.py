@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.facts import SegmentFacts
 from mifprofile.core.segment import expand_nuclei
 from mifprofile.errors import UsageError
 from mifprofile.io.readers import open_slide, read_label_image
@@ -41,10 +42,9 @@ def import_masks(job: Job) -> dict[str, Any]:
         labels["cells"][:] = cells
     return {
         "cells": int(cells.max(initial=0)),
-        "model": "masks",
         "nuclei": str(job.nuclei or ""),
         "cell_masks": str(job.cells or ""),
-    }
+    } | SegmentFacts("masks").noted()
 
 
 def _pair(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mifprofile.core.facts import MeasureFacts
 from mifprofile.core.maps import places_on
 from mifprofile.core.measure import (
     CellRuns,
@@ -96,13 +97,13 @@ def measure(job: Job) -> dict[str, Any]:
         table = compensate_spill_over(table, contacts, levels, options.spill_over_gamma)
     write_table(table, job.results.measurements)
     write_table(contacts, job.results.contacts)
+    thresholds = _facts({r.name: r.threshold for r in readings})
     return {
         "cells": len(table),
         "columns": len(table.columns),
         "contacts": len(contacts),
-        "pixel_thresholds": _facts({r.name: r.threshold for r in readings}),
         "backgrounds": _facts({name: g.level for name, g in grounds.items()}),
-    } | corrected
+    } | MeasureFacts(thresholds, **corrected).noted()
 
 
 def column_channels(slide: Slide, panel: Panel) -> dict[str, int]:

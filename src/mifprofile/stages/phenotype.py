@@ -10,6 +10,7 @@ import pandas as pd
 
 from mifprofile.core import phenotype as core
 from mifprofile.core.conflicts import impossible_combinations
+from mifprofile.core.facts import PhenotypeFacts
 from mifprofile.core.gates import (
     GATE_COLUMNS,
     drift,
@@ -31,13 +32,17 @@ from mifprofile.io.tables import (
 )
 from mifprofile.model import nearest
 from mifprofile.stages.quality import read_exclusion_masks
-from mifprofile.stages.verdict import judge
+from mifprofile.stages.verdict import judge, nuclei_of_slide
 
 if TYPE_CHECKING:
     from mifprofile.core.gates import Gate
+    from mifprofile.core.quality import NucleiFigures
     from mifprofile.model import Panel
     from mifprofile.options import PhenotypeOptions
     from mifprofile.stages.job import Job
+
+# Figures of the nuclei for the record.
+NUCLEI = ("median_um2", "lymphocyte_um2", "unseen_share")
 
 
 def phenotype(job: Job) -> dict[str, Any]:
@@ -52,18 +57,27 @@ def phenotype(job: Job) -> dict[str, Any]:
     unknown = undecided_markers(gates)
     calls = core.call_cells(levels, thresholds, job.panel, least, evaluable, unknown)
     calls = pd.concat([table["cell_id"], calls, flags], axis=1)
+    impossible = _impossible(job, calls[evaluable], levels[evaluable])
+    nuclei = nuclei_of_slide(job, table[evaluable], calls[evaluable])
+    facts = write_calls(job, gates, calls, nuclei, impossible)
+    figures = {name: getattr(nuclei, name) for name in NUCLEI}
+    known = {name: v if np.isfinite(v) else None for name, v in figures.items()}
+    return {"evaluable": int(evaluable.sum()), "nuclei": known} | facts.noted()
+
+
+def write_calls(
+    job: Job,
+    gates: pd.DataFrame,
+    calls: pd.DataFrame,
+    nuclei: NucleiFigures,
+    impossible: list[dict[str, Any]],
+) -> PhenotypeFacts:
+    """Write gates and calls, and judge the sample by them."""
     write_table(gates, job.results.gates)
     write_table(calls, job.results.phenotypes)
-    if job.gates is not None:
-        job.results.keep_input(job.gates)
     counts = calls["phenotype"].value_counts(sort=False)
-    impossible = _impossible(job, calls[evaluable], levels[evaluable])
-    return {
-        "cells": {str(k): int(v) for k, v in counts.items()},
-        "evaluable": int(evaluable.sum()),
-        "impossible": impossible,
-        **judge(job, gates, table[evaluable], calls[evaluable], impossible),
-    }
+    cells = {str(name): int(count) for name, count in counts.items()}
+    return PhenotypeFacts(judge(job, gates, nuclei, impossible), cells, impossible)
 
 
 def _impossible(

@@ -12,6 +12,7 @@ import pandas as pd
 from dask.base import compute
 
 from mifprofile.core.conflicts import Combination
+from mifprofile.core.facts import IngestFacts, PhenotypeFacts, SegmentFacts
 from mifprofile.core.landscape import COLUMNS
 from mifprofile.core.maps import at_grid, places_on
 from mifprofile.core.phenotype import marker_levels
@@ -38,6 +39,7 @@ from mifprofile.report import (
     render,
     shown_channels,
 )
+from mifprofile.stages.cell_table import levels_of_table, regions_of_table
 from mifprofile.stages.landscape import REGIONS
 from mifprofile.stages.quality import read_exclusion_masks
 
@@ -94,12 +96,6 @@ PACKAGES = (
 def report(job: Job) -> dict[str, Any]:
     """Write the report for people and, in one file, how its numbers came about."""
     content = gather(job)
-    findings = write_report(job, content)
-    return {"findings": findings, "tiles": len(content.tiles)}
-
-
-def write_report(job: Job, content: ReportContent) -> list[str]:
-    """Write the page and the provenance; returns what stood out, as it is said."""
     findings = [f"{finding.level}: {finding.text}" for finding in find(content)]
     for line in findings:
         if not line.startswith("note"):
@@ -107,39 +103,64 @@ def write_report(job: Job, content: ReportContent) -> list[str]:
     with atomic_output(job.results.report) as partial:
         partial.write_text(render(content), encoding="utf-8")
     write_json(provenance(content), job.results.provenance)
-    return findings
+    return {"findings": findings, "tiles": len(content.tiles)}
 
 
 def gather(job: Job) -> ReportContent:
     """Collect what the report shows, and of the slide no more than that."""
-    results, panel = job.results, job.panel
-    slide = open_slide(results.slide)
-    cells = _read_cells(results.cells, panel)
-    # Gates rest on these alone, so what they do is shown on them.
-    judged = cells[cells[EVALUABLE]]
-    gates = read_gates_used(results.gates)
-    shown = shown_channels(panel)
-    records = stage_records(job)
-    overview = _overview(job, slide, cells)
-    height, width = slide.shape_px
+    gates, records = read_gates_used(job.results.gates), stage_records(job)
+    sources = records.get("ingest", {}).get("inputs", {}).values()
+    shown = _of_table(job, gates) if job.of_table else _of_slide(job, gates)
     return ReportContent(
-        sample_id=results.sample_id,
-        slide_name=_slide_name(records, slide),
-        panel=panel,
-        pixel_size_um=slide.um,
-        size_um=(width * slide.um, height * slide.um),
-        levels=marker_levels(judged, panel),
+        sample_id=job.results.sample_id,
+        slide_name=next((str(source["name"]) for source in sources), ""),
+        panel=job.panel,
         gates=gates,
         impossible=_impossible(records),
-        landscape=read_csv(results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
-        shown=shown,
-        overview=overview,
-        quality=_quality(job, overview),
-        tiles=_tiles(job, slide, cells, shown),
-        galleries=_galleries(job, slide, judged, gates),
+        landscape=read_csv(job.results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
         records=records,
         software=software(records),
+        **shown,
     )
+
+
+def _of_table(job: Job, gates: pd.DataFrame) -> dict[str, Any]:
+    """Levels and places of cells; there is no picture to lay them over."""
+    results = job.results
+    cells = read_parquet(results.cells)
+    width, height = (float(cells[at].max()) for at in ("x_um", "y_um"))
+    um = max(width, height, 1.0) / job.options.report.thumbnail_px
+    shape = tuple(max(int(np.ceil(size / um)), 1) for size in (height, width))
+    return {
+        "pixel_size_um": IngestFacts.of(results.read_record("ingest")).pixel_size_um,
+        "size_um": (width, height),
+        "levels": levels_of_table(cells, gates, job.panel),
+        "overview": _overview(None, regions_of_table(results, shape, um), um, cells),
+    }
+
+
+def _of_slide(job: Job, gates: pd.DataFrame) -> dict[str, Any]:
+    """The same, the slide's quality, and pictures of it."""
+    slide = open_slide(job.results.slide)
+    cells = _read_cells(job.results.cells, job.panel)
+    # Gates rest on these alone, so what they do is shown on them.
+    judged = cells[cells[EVALUABLE]]
+    shown = shown_channels(job.panel)
+    nucleus = slide.channel_index(job.panel.nucleus)
+    plane = _thumbnail(slide, nucleus, job.options.report.thumbnail_px)
+    height, width = slide.shape_px
+    um = width * slide.um / plane.shape[1]
+    overview = _overview(plane, _regions(job.results, plane.shape, um), um, cells)
+    return {
+        "pixel_size_um": slide.um,
+        "size_um": (width * slide.um, height * slide.um),
+        "levels": marker_levels(judged, job.panel),
+        "shown": shown,
+        "overview": overview,
+        "quality": _quality(job, overview),
+        "tiles": _tiles(job, slide, cells, shown),
+        "galleries": _galleries(job, slide, judged, gates),
+    }
 
 
 def provenance(content: ReportContent) -> dict[str, Any]:
@@ -168,9 +189,9 @@ def stage_records(job: Job) -> Records:
 
 def software(records: Records) -> dict[str, str]:
     """Versions of what took part, without importing it."""
-    model = records.get("segment", {}).get("facts", {}).get("model", "masks")
+    model = SegmentFacts.of(records.get("segment")).model or "masks"
     names = ["mifprofile", *PACKAGES, *(["torch"] if model != "masks" else [])]
-    if str(model).startswith("cellpose"):
+    if model.startswith("cellpose"):
         names.append("cellpose")
     found = {"python": platform.python_version()}
     for name in names:
@@ -181,13 +202,8 @@ def software(records: Records) -> dict[str, str]:
     return found
 
 
-def _slide_name(records: Records, slide: Slide) -> str:
-    source = records.get("ingest", {}).get("inputs", {}).get("slide", {})
-    return str(source.get("name", slide.name))
-
-
 def _impossible(records: Records) -> pd.DataFrame:
-    rows = records.get("phenotype", {}).get("facts", {}).get("impossible", [])
+    rows = PhenotypeFacts.of(records.get("phenotype")).impossible
     columns = [field.name for field in fields(Combination)]
     numbers = [name for name in columns if name.endswith(("percent", "p_value"))]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))
@@ -200,13 +216,15 @@ def _read_cells(path: Path, panel: Panel) -> pd.DataFrame:
     return read_parquet(path, columns)
 
 
-def _overview(job: Job, slide: Slide, cells: pd.DataFrame) -> Overview:
-    channel = slide.channel_index(job.panel.nucleus)
-    plane = _thumbnail(slide, channel, job.options.report.thumbnail_px)
-    um = slide.shape_px[1] * slide.um / plane.shape[1]
+def _overview(
+    nucleus: NDArray[np.float32] | None,
+    regions: NDArray[np.uint8],
+    um: float,
+    cells: pd.DataFrame,
+) -> Overview:
     return Overview(
-        nucleus=plane,
-        regions=_regions(job.results, plane.shape, um),
+        nucleus=nucleus,
+        regions=regions,
         um=um,
         x_um=cells["x_um"].to_numpy(float),
         y_um=cells["y_um"].to_numpy(float),

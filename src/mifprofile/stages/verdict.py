@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mifprofile.core.conflict_rates import judge_rate
+from mifprofile.core.facts import VerdictFacts
 from mifprofile.core.gates import undecided_markers
 from mifprofile.core.quality import (
     NucleiFigures,
@@ -42,25 +42,23 @@ MOST_ROWS = 3
 def judge(
     job: Job,
     gates: pd.DataFrame,
-    cells: pd.DataFrame,
-    calls: pd.DataFrame,
+    nuclei: NucleiFigures,
     impossible: Sequence[dict[str, Any]],
-) -> dict[str, Any]:
-    """Facts for the record: figures of the nuclei, and the sample's verdict.
+) -> QualityVerdict:
+    """The sample's verdict.
 
     Parameters
     ----------
     job : Job
     gates : pandas.DataFrame
         The rows of ``gates.csv``.
-    cells, calls : pandas.DataFrame
-        The evaluable cells as measured, and what they were called.
+    nuclei : NucleiFigures
+        Of cells of a table their number alone is known.
     impossible : sequence of dict
         The rows of `mifprofile.core.conflicts.impossible_combinations`.
     """
-    nuclei = _nuclei(job, cells, calls)
     undecided = markers_to_decide(gates, job.panel)
-    verdict = judge_results(
+    return judge_results(
         read_verdict(job.results, "quality") or QualityVerdict("pass"),
         undecided,
         nuclei,
@@ -68,24 +66,6 @@ def judge(
         job.options.quality,
         decide=how_to_decide(job.results, undecided),
     )
-    figures = {
-        name: getattr(nuclei, name)
-        for name in ("median_um2", "lymphocyte_um2", "unseen_share")
-    }
-    known = {name: v if np.isfinite(v) else None for name, v in figures.items()}
-    return {"nuclei": known, "verdict": asdict(verdict)}
-
-
-def judge_table(job: Job, gates: pd.DataFrame, cells: pd.DataFrame) -> dict[str, Any]:
-    """Verdict on cells of a table: of its gates alone, as there is no slide."""
-    undecided = markers_to_decide(gates, job.panel)
-    nuclei = NucleiFigures(job.panel.nucleus, np.nan, len(cells), np.nan, np.nan)
-    decide = f"give --gates gates.csv with {_rows(job.results, undecided)}"
-    quality = QualityVerdict("pass")
-    found = judge_results(
-        quality, undecided, nuclei, (), job.options.quality, decide=decide
-    )
-    return asdict(found)
 
 
 def too_frequent(impossible: Sequence[dict[str, Any]], panel: Panel) -> Iterator[str]:
@@ -116,11 +96,11 @@ def markers_to_decide(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]
 
 
 def how_to_decide(results: Results, markers: Collection[str]) -> str:
-    """Say what a person does about undecided markers of a slide."""
-    return (
-        f"set the gates in `napari --plugin mifprofile {results.folder}`, or give "
-        f"--gates gates.csv with {_rows(results, markers)}"
-    )
+    """Say what a person does about undecided markers."""
+    table = f"give --gates gates.csv with {_rows(results, markers)}"
+    if results.of_table:
+        return table
+    return f"set the gates in `napari --plugin mifprofile {results.folder}`, or {table}"
 
 
 def _rows(results: Results, markers: Collection[str]) -> str:
@@ -132,9 +112,7 @@ def _rows(results: Results, markers: Collection[str]) -> str:
 
 def read_verdict(results: Results, stage: Stage) -> QualityVerdict | None:
     """Read what a stage has said of a sample; None if it has not."""
-    record = results.read_record(stage)
-    found = record and record["facts"].get("verdict")
-    return QualityVerdict(found["word"], tuple(found["reasons"])) if found else None
+    return VerdictFacts.of(results.read_record(stage)).verdict
 
 
 def show_verdict(results: Results, stage: Stage) -> None:
@@ -150,7 +128,10 @@ def verdict_lines(verdict: QualityVerdict) -> tuple[str, ...]:
     return (f"verdict: {verdict.word}", *(f"  {reason}" for reason in verdict.reasons))
 
 
-def _nuclei(job: Job, cells: pd.DataFrame, calls: pd.DataFrame) -> NucleiFigures:
+def nuclei_of_slide(
+    job: Job, cells: pd.DataFrame, calls: pd.DataFrame
+) -> NucleiFigures:
+    """Figures of the evaluable cells as measured, with what they were called."""
     slide = open_slide(job.results.slide)
     stain, inside = _stained_pixels(job)
     return NucleiFigures(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mifprofile.core import quality as core
+from mifprofile.core.facts import QualityFacts
 from mifprofile.io.geojson import read_drawn_areas
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
@@ -55,15 +55,17 @@ def quality(job: Job) -> dict[str, Any]:
     )
     _write_masks(job.results, slide, um, {TISSUE: tissue} | masks)
     write_table(table, job.results.quality_figures)
+    facts = QualityFacts(
+        verdict=verdict,
+        tissue_sha256=_digest(tissue, um),
+        border_share=core.border_share(tissue),
+        areas_mm2=areas,
+    )
     return {
         "tissue_mm2": areas[TISSUE],
-        "border_share": core.border_share(tissue),
         "mask_um": um,
-        "tissue_sha256": _digest(tissue, um),
-        "areas_mm2": areas,
         "drawn": [area.note for area in drawn],
-        "verdict": asdict(verdict),
-    }
+    } | facts.noted()
 
 
 def find_tissue(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.facts import Seams, SegmentFacts
 from mifprofile.stages.masks import import_masks
 from mifprofile.stages.run import fingerprint_of
 from mifprofile.stages.segment.plan import make_plan
@@ -53,7 +54,6 @@ def segment(job: Job) -> dict[str, Any]:
         finish(plan)
     return {
         "cells": cells,
-        "model": segmenter.name,
         "model_um": segmenter.um,
         "precision": segmenter.precision,
         "device": segmenter.device,
@@ -61,8 +61,7 @@ def segment(job: Job) -> dict[str, Any]:
         "scale": plan.ratio,
         "nucleus_percentiles": [float(v) for v in plan.nucleus_range],
         "membrane_percentiles": [[float(v) for v in m[1:]] for m in plan.membrane],
-        "seams": seams,
-    }
+    } | SegmentFacts(segmenter.name, seams).noted()
 
 
 def _find(job: Job, plan: SegmentPlan, workers: Workers) -> int:
@@ -84,7 +83,7 @@ def _find(job: Job, plan: SegmentPlan, workers: Workers) -> int:
     return number_cells(plan)
 
 
-def _write(job: Job, plan: SegmentPlan, workers: Workers) -> dict[str, Any]:
+def _write(job: Job, plan: SegmentPlan, workers: Workers) -> Seams:
     """Number the cells in raster order, and look at the seams."""
     shared = workers.share(plan)
     tasks = [workers.submit(write_block, shared, b) for b in plan.label_blocks]
@@ -97,9 +96,4 @@ def _write(job: Job, plan: SegmentPlan, workers: Workers) -> dict[str, Any]:
     for _ in workers.completed(coarser):
         pass
     lines, elsewhere = np.sum([np.zeros((2, 2), int), *found], axis=0).tolist()
-    return {
-        "cells_on_block_lines": lines[0],
-        "straight_on_block_lines": lines[1],
-        "cells_elsewhere": elsewhere[0],
-        "straight_elsewhere": elsewhere[1],
-    }
+    return Seams(*lines, *elsewhere)
