@@ -125,7 +125,8 @@ class Sample:
         if path.exists():
             return read_anndata(path)
         facts = {"sample_id": self.sample_id, "panel": self.panel.name}
-        return to_anndata(self.cells(), facts)
+        tables = {"gates": self.gates(), "landscape": self.landscape()}
+        return to_anndata(self.cells(), facts, tables)
 
     def image(self) -> Slide:
         """The slide; ``levels`` are lazy arrays (c, y, x), full resolution first.

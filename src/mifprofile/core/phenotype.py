@@ -12,7 +12,7 @@ from mifprofile.core.levels import to_scale, unit_of
 from mifprofile.model import OTHER, UNCERTAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -126,6 +126,13 @@ def called_again(
     """
     found = call_cells(levels, thresholds, panel, min_confidence, evaluable)
     return found[[*(f"{name}_positive" for name in levels), "phenotype", "lineage"]]
+
+
+def without_calls(cells: pd.DataFrame, markers: Collection[str]) -> pd.DataFrame:
+    """Cells with an empty ``<marker>_positive`` of markers that nobody could tell."""
+    empty = pd.Series(pd.NA, cells.index, dtype="boolean")
+    columns = [f"{marker}_positive" for marker in markers]
+    return cells.assign(**{c: empty for c in columns if c in cells})
 
 
 def call_phenotypes(positive: pd.DataFrame, panel: Panel) -> pd.Series:

@@ -11,6 +11,7 @@ import numpy as np
 from mifprofile.io.atomic import atomic_output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 INTENSITY = re.compile(r"(.*)_(nucleus|cytoplasm|membrane|cell)_mean")
 
 
-def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
+def to_anndata(
+    cells: pd.DataFrame, facts: dict[str, Any], tables: Mapping[str, pd.DataFrame]
+) -> anndata.AnnData:
     """Intensities as ``X``, the rest as ``obs``, positions as ``obsm['spatial']``.
 
     Parameters
@@ -27,6 +30,8 @@ def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
         The final cell table.
     facts : dict
         Goes into ``uns['mifprofile']``.
+    tables : mapping of str to pandas.DataFrame
+        Of the sample as a whole, such as its landscape; each goes into ``uns``.
     """
     parts = {name: INTENSITY.fullmatch(name) for name in cells.columns}
     found = {name: match for name, match in parts.items() if match}
@@ -34,7 +39,7 @@ def to_anndata(cells: pd.DataFrame, facts: dict[str, Any]) -> anndata.AnnData:
     obs = cells.drop(columns=list(found)).set_index(cells["cell_id"].astype(str))
     obs.index.name = None
     table = anndata.AnnData(
-        X=intensity.to_numpy(np.float32), obs=obs, uns={"mifprofile": facts}
+        X=intensity.to_numpy(np.float32), obs=obs, uns={"mifprofile": facts, **tables}
     )
     table.var_names = intensity.columns
     table.var["marker"] = [match[1] for match in found.values()]
@@ -48,7 +53,12 @@ def read_anndata(path: Path) -> anndata.AnnData:
     return anndata.read_h5ad(path)
 
 
-def write_anndata(cells: pd.DataFrame, facts: dict[str, Any], path: Path) -> None:
+def write_anndata(
+    cells: pd.DataFrame,
+    facts: dict[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    path: Path,
+) -> None:
     """Write ``cells.h5ad``, whole or not at all."""
     with atomic_output(path) as partial:
-        to_anndata(cells, facts).write_h5ad(partial, compression="gzip")
+        to_anndata(cells, facts, tables).write_h5ad(partial, compression="gzip")

@@ -149,7 +149,7 @@ def _calls(
     known, found = truth.iloc[pairs.known], cells.iloc[pairs.found]
     compared = compare_calls(
         known[calls].set_axis(markers, axis=1),
-        found[calls].set_axis(markers, axis=1),
+        found[calls].eq(True).set_axis(markers, axis=1),
         found[list(columns.values())].set_axis(markers, axis=1),
     )
     sizes = read_gates_used(job.results.gates)[["marker", "grade", *SIZES]]

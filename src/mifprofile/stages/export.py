@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mifprofile.core.landscape import TEXT_COLUMNS
 from mifprofile.core.outlines import outlines
 from mifprofile.core.palette import phenotype_colours
 from mifprofile.core.segment import plan_blocks
@@ -14,7 +15,12 @@ from mifprofile.io.anndata import write_anndata
 from mifprofile.io.geojson import cell_feature, write_features
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
-from mifprofile.io.tables import read_parquet, write_table
+from mifprofile.io.tables import (
+    read_csv,
+    read_gates_used,
+    read_parquet,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +54,11 @@ def _write_for_programs(job: Job, cells: pd.DataFrame) -> None:
         "pixel_size_um": um,
         "version": version("mifprofile"),
     }
-    write_anndata(cells, facts, results.cells.with_suffix(".h5ad"))
+    tables = {
+        "gates": read_gates_used(results.gates),
+        "landscape": read_csv(results.landscape, TEXT_COLUMNS),
+    }
+    write_anndata(cells, facts, tables, results.cells.with_suffix(".h5ad"))
     write_features(_features(job, cells, um), results.cells.with_suffix(".geojson"))
 
 

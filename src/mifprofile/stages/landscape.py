@@ -26,7 +26,7 @@ from mifprofile.core.landscape import (
 )
 from mifprofile.core.maps import at_grid
 from mifprofile.core.metrics import dictionary
-from mifprofile.core.phenotype import called_again, marker_levels
+from mifprofile.core.phenotype import called_again, marker_levels, without_calls
 from mifprofile.core.quality import EVALUABLE, draw_areas
 from mifprofile.errors import UsageError
 from mifprofile.io.geojson import read_drawn_areas
@@ -116,7 +116,8 @@ def join_cells(results: Results) -> pd.DataFrame:
 
 def write_landscape(results: Results, cells: pd.DataFrame, table: pd.DataFrame) -> None:
     """Write the cells, the table in both shapes, and what its metrics mean."""
-    write_table(cells, results.cells)
+    undecided = KnownGates.of(read_gates_used(results.gates)).undecided
+    write_table(without_calls(cells, undecided), results.cells)
     write_table(table, results.landscape)
     write_table(widen(table), results.landscape_wide)
     write_table(dictionary(), results.dictionary)

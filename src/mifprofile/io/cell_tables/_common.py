@@ -87,7 +87,8 @@ def assemble(table: pd.DataFrame, layout: Layout, panel: Panel) -> CellTable:
     given = (layout.phenotype, layout.region, layout.field)
     texts = {k: _text(v, len(table)) for k, v in zip(GIVEN, given, strict=True)}
     levels = {ours: numbers(table, c).to_numpy() for ours, c in means.items()}
-    positive = {ours: _truth(table[c]) for ours, c in calls.items()}
+    told = {ours: c for ours, c in calls.items() if _is_told(table[c])}
+    positive = {ours: _truth(table[c]) for ours, c in told.items()}
     known = layout.used | set(means.values()) | set(calls.values())
     rest = table[[c for c in table.columns if c not in known]].reset_index(drop=True)
     cells = pd.DataFrame({**bare, **sizes, **texts, **levels, **positive})
@@ -201,6 +202,11 @@ def _text(values: pd.Series | None, count: int) -> list[str]:
     if values is None:
         return [""] * count
     return ["" if pd.isna(v) else str(v).strip() for v in values]
+
+
+def _is_told(values: pd.Series) -> bool:
+    """Whether anything stands in a column: our own leaves undecided markers empty."""
+    return bool((values.notna() & (values.astype(str).str.strip() != "")).any())
 
 
 def _truth(values: pd.Series) -> pd.Series:
