@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,6 +16,8 @@ from mifprofile.io.atomic import atomic_output
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+
+    from _typeshed import DataclassInstance
 
     from mifprofile.io.results import Results
 
@@ -69,6 +72,11 @@ def read_csv(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
         na_values={name: [""] for name in names if name not in text},
         dtype={name: str for name in names if name in text},
     )
+
+
+def text_columns(row: type[DataclassInstance]) -> frozenset[str]:
+    """Names of the columns that hold text in a table with a row per instance."""
+    return frozenset(f.name for f in fields(row) if f.type not in ("float", "int"))
 
 
 def read_gates_used(path: Path) -> pd.DataFrame:

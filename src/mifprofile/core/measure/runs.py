@@ -61,11 +61,11 @@ class CellRuns(NamedTuple):
 
     @property
     def by_run(self) -> tuple[NDArray[Any], ...]:
-        """The fields with a value per run: start, length, y, x and zone."""
+        """The (n,) fields: start, length, y, x and zone."""
         return self[2:]
 
     def take(self, wanted: NDArray[np.bool_]) -> CellRuns:
-        """Some of the cells."""
+        """Those of the cells that an (m,) bool array marks."""
         counts = np.diff(self.first)
         keep = np.repeat(wanted, counts)
         kept = (values[keep] for values in self.by_run)
@@ -75,7 +75,7 @@ class CellRuns(NamedTuple):
 def label_areas(
     cells: NDArray[np.uint32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids of the cells in a label image, ascending, and their pixels."""
+    """Ids of the k cells in a (h, w) label image, (k,) ascending, and their pixels."""
     inside = cells[cells > 0]
     low = int(inside.min(initial=np.iinfo(cells.dtype).max))
     counts = np.bincount((inside - low).astype(np.int64))
@@ -188,7 +188,7 @@ def repack(runs: CellRuns, planes: NDArray[Any]) -> tuple[CellRuns, NDArray[Any]
 def join(
     one: tuple[CellRuns, NDArray[Any]], other: tuple[CellRuns, NDArray[Any]]
 ) -> tuple[CellRuns, NDArray[Any]]:
-    """Put two packed sets of pixels together, each cell's in raster order."""
+    """Put two sets of runs and (c, p) pixels together, a cell's in raster order."""
     (a, left), (b, right) = one, other
     b = b._replace(start=b.start + left.shape[1])
     runs = [np.append(*both) for both in zip(a.by_run, b.by_run, strict=True)]

@@ -82,7 +82,7 @@ class Grid(NamedTuple):
 
     @classmethod
     def of(cls, points: NDArray[np.float64], within_um: float) -> Grid:
-        """Sort points for a search within a distance."""
+        """Sort (n, 2) points for a search within a distance."""
         low = points.min(axis=0, initial=np.inf)
         low = np.where(np.isfinite(low), low, 0.0)
         extent = points.max(axis=0, initial=0.0) - low
@@ -180,7 +180,7 @@ def disc_counts(
 
 
 def checked_radii(radii_um: Sequence[float]) -> NDArray[np.float64]:
-    """Radii as an array; they must be positive and ascend."""
+    """Radii as an (r,) array; they must be positive and ascend."""
     radii = np.asarray(radii_um, np.float64)
     good = radii.ndim == 1 and radii.size and np.isfinite(radii).all()
     if not (good and radii[0] > 0 and (np.diff(radii) > 0).all()):
