@@ -6,6 +6,8 @@ CELLPOSE4 := .venv-cellpose4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c envs/constraints.txt
 EXTRAS := cellpose,openvino,flatfield,napari,slurm,dev
+# The tests are shared among so many.
+PROCESSES ?= 2
 # napari's tests draw; where there is no screen, Xvfb lends them one.
 XVFB := $(shell command -v xvfb-run)
 SCREEN := $(if $(DISPLAY),,$(if $(XVFB),xvfb-run -a -s "-screen 0 1280x1024x24"))
@@ -16,7 +18,7 @@ demo: $(VENV)/.core
 	$(BIN)/mifprofile demo -o demo
 
 test: $(VENV)/.dev lint
-	$(SCREEN) $(BIN)/python -m pytest
+	$(SCREEN) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 # Cellpose 4 cannot be installed beside Cellpose 3.
 test-cellpose4: $(CELLPOSE4)/.ready

@@ -12,6 +12,19 @@ from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_all
 from mifprofile.testing import SynthOptions
 
+# What takes longest starts first: no process is left with it at the end.
+LONGEST = ("workflow", "real", "stages", "napari")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Order the tests, and keep those of a file in one process."""
+    places = {Path(__file__).parent / name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.parent, len(places)))
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
 
 @pytest.fixture(scope="session")
 def panel_path():

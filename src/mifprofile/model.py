@@ -121,7 +121,7 @@ class Slide:
         return int(self.levels[0].shape[1]), int(self.levels[0].shape[2])
 
     def read(self, channel: int, rows: slice, cols: slice) -> NDArray[Any]:
-        """Pixels of a window at full resolution, at once; it is cut at the slide."""
+        """(h, w) pixels of a window at full resolution; it is cut at the slide."""
         if not self.sources:
             return np.asarray(self.levels[0][channel, rows, cols])
         height, width = self.shape_px

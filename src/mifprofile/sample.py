@@ -106,10 +106,10 @@ class Sample:
 
     def landscape(self) -> pd.DataFrame:
         """One row per value, with its interval, status and reason."""
-        from mifprofile.core.landscape import TEXT_COLUMNS
-        from mifprofile.io.tables import read_csv
+        from mifprofile.core.landscape import Row
+        from mifprofile.io.tables import read_csv, text_columns
 
-        return read_csv(self._results.landscape, TEXT_COLUMNS)
+        return read_csv(self._results.landscape, text_columns(Row))
 
     def gates(self) -> pd.DataFrame:
         """One row per marker: its threshold, how firm it is, and what it calls."""

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import calls
 
+pytestmark = pytest.mark.xdist_group("mibi")
 # Below these many positive cells one more or less decides.
 ENOUGH = 15
 FLOORS = {
@@ -47,8 +48,8 @@ def test_calls_do_not_depend_on_the_unit(data_dir):
 
 
 @pytest.fixture(scope="module")
-def images(data_dir, tmp_path_factory):
-    return calls.mibi_images(data_dir, tmp_path_factory.mktemp("mibi"))
+def images(data_dir, mibi_folder):
+    return calls.mibi_images(data_dir, mibi_folder)
 
 
 @pytest.mark.parametrize("scope", FLOORS)

@@ -14,16 +14,19 @@ from mifprofile.io.results import Results
 from mifprofile.options import STAGES, LandscapeOptions, Options
 from mifprofile.stages import Job, run_stage
 
+pytestmark = pytest.mark.xdist_group("mibi")
 SCORES = ("pdl1_tps", "pdl1_cps", "her2_pct_pos", "her2_h_score")
 
 
 @pytest.fixture(scope="module")
-def landscapes(data_dir, tmp_path_factory):
+def landscapes(data_dir, mibi_folder):
     """Gates and landscape of every MIBI image and of the tonsil."""
-    out = tmp_path_factory.mktemp("landscapes")
     slides = dict.fromkeys(sorted((data_dir / "mibi_dcis").glob("point_*.tif")), "mibi")
     slides[data_dir / "tonsil_5ch" / "input.tiff"] = "tonsil"
-    return {slide.name: _landscape(slide, name, out) for slide, name in slides.items()}
+    return {
+        slide.name: _landscape(slide, name, mibi_folder)
+        for slide, name in slides.items()
+    }
 
 
 def _landscape(slide, panel_name, out):

@@ -13,7 +13,10 @@ def demo(tmp_path_factory):
     return folder, run_demo(folder, quiet=True)
 
 
-def test_every_frequent_phenotype_is_within_ten_percent_of_the_truth(tmp_path):
+def test_every_frequent_phenotype_is_within_ten_percent_of_the_truth(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(demo_stage, "SIZE_MM", (0.5, 0.5))
     run_demo(tmp_path, quiet=True, look="easy")
     table = pd.read_csv(tmp_path / "accuracy.csv")
     counted = table[table["true"] >= MIN_TRUE]

@@ -34,6 +34,11 @@ def by_marker(job, **measure):
     return replace(job, options=override_options(job.options, sections, "test"))
 
 
+def run(job, *stages):
+    for stage in stages:
+        run_stage(job, stage)
+
+
 def facts(job):
     return job.results.read_record("landscape")["facts"]
 
@@ -101,10 +106,10 @@ def test_a_folder_keeps_the_regions_it_was_given(copy, tmp_path):
 def test_tumour_may_be_drawn_where_the_panel_names_none(copy, tmp_path):
     panel = copy.panel.model_copy(update={"tumour": None})
     job = replace(copy, panel=panel)
-    run_all(job)
+    run(job, "phenotype", "landscape")
     assert rows(job, "density", "CTL").at["tumour", "status"] == "NOT_COMPUTABLE"
     path = drawing(tmp_path / "drawn.geojson", feature("Tumor", 0, 0, 300, 9999))
-    run_all(replace(job, regions=path))
+    run(replace(job, regions=path), "landscape")
     density = rows(job, "density", "CTL").loc["tumour"]
     assert density["status"] != "NOT_COMPUTABLE"
     assert density["value"] == pytest.approx(density["n_num"] / density["area_mm2"])
@@ -128,7 +133,7 @@ def test_a_class_without_a_meaning_stops_a_run_before_it_starts(copy, tmp_path):
 def test_nests_of_the_marker_are_about_those_of_its_cells(copy):
     of_cells, um = read_regions(copy.results)
     job = by_marker(copy)
-    run_all(job)
+    run(job, "landscape")
     of_marker, same_um = read_regions(copy.results)
     assert um == same_um
     np.testing.assert_array_equal(of_marker == 0, of_cells == 0)
@@ -141,7 +146,7 @@ def test_nests_of_the_marker_are_about_those_of_its_cells(copy):
 
 def test_a_threshold_above_all_stain_leaves_no_nest(copy):
     job = by_marker(copy, pixel_thresholds={"CK": 1e9})
-    run_all(job)
+    run(job, "measure", "phenotype", "landscape")
     assert facts(job)["area_mm2"]["tumour"] == 0
     assert rows(job, "density", "CTL").at["tumour", "status"] == "NO_TUMOUR"
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from mifprofile.io.store import open_label_store
 from mifprofile.model import Panel
-from mifprofile.stages import run_all
+from mifprofile.stages import run_all, run_stage
 
 
 def touching(labels):
@@ -22,7 +22,8 @@ def test_a_hierarchy_goes_all_the_way(copy):
         "tumour": "CK+/CD8-/FOXP3-",
     }
     content = copy.panel.model_dump() | {"phenotypes": phenotypes}
-    run_all(replace(copy, panel=Panel.model_validate(content)))
+    for stage in ("phenotype", "landscape", "export"):
+        run_stage(replace(copy, panel=Panel.model_validate(content)), stage)
     cells = pd.read_parquet(copy.results.cells)
     assert set(cells["lineage"]) <= {"immune", "tumour", "other", "uncertain"}
     tissue = cells[cells["region"] != "glass"]

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 
+import dask
 import numpy as np
 import pytest
 import zarr
@@ -104,7 +105,10 @@ def test_a_running_scheduler_can_be_used(finished, copy):
 
 
 def test_no_scheduler_is_one_line(copy):
-    with pytest.raises(UsageError, match="no dask scheduler answers there"):
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "200ms"}),
+        pytest.raises(UsageError, match="no dask scheduler answers there"),
+    ):
         again(copy, 300, scheduler="tcp://127.0.0.1:9")
 
 

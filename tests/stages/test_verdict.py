@@ -11,7 +11,7 @@ from mifprofile.core.quality import QualityVerdict
 from mifprofile.io.config import override_options
 from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
 from mifprofile.options import QualityOptions
-from mifprofile.stages import run_all
+from mifprofile.stages import run_all, run_stage
 from mifprofile.stages.quality import find_tissue
 from mifprofile.stages.quality.planes import coarse_plane
 from mifprofile.stages.verdict import (
@@ -63,7 +63,7 @@ def test_a_gate_by_hand_decides(copy, tmp_path):
     table = tmp_path / "gates.csv"
     rows = {"sample": [copy.results.sample_id], "marker": ["CD8"], "threshold": [900.0]}
     pd.DataFrame(rows).to_csv(table, index=False)
-    run_all(replace(with_methods(copy, CD8="manual"), gates=table))
+    run_stage(replace(with_methods(copy, CD8="manual"), gates=table), "phenotype")
     reasons = read_verdict(copy.results, "phenotype").reasons
     assert not any("undecided" in reason for reason in reasons)
 

@@ -223,7 +223,7 @@ def paired_change(
 
 
 def walsh_averages(values: Floats) -> Floats:
-    """Means of all pairs of values, each with itself too, ascending."""
+    """Means of all pairs of (n,) values, each with itself too, ascending."""
     first, second = np.triu_indices(len(values))
     return np.sort((values[first] + values[second]) / 2)
 

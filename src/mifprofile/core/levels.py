@@ -14,7 +14,7 @@ FLOOR = 0.1
 
 
 def unit_of(levels: NDArray[np.floating[Any]]) -> float:
-    """A marker's own unit: a tenth of the median of the levels above 0.
+    """A marker's own unit: a tenth of the median of those (n,) levels above 0.
 
     Levels in counts, as shares or times any constant give the same picture on
     log(1 + level / unit). It is 1 where no level is above 0.
@@ -24,10 +24,10 @@ def unit_of(levels: NDArray[np.floating[Any]]) -> float:
 
 
 def to_scale(levels: NDArray[np.floating[Any]], unit: float) -> NDArray[np.float64]:
-    """log(1 + level / unit); levels below 0 count as 0."""
+    """log(1 + level / unit) of an array of any shape; below 0 levels count as 0."""
     return np.log1p(np.maximum(np.asarray(levels, float), 0.0) / unit)
 
 
 def from_scale(scaled: NDArray[np.floating[Any]], unit: float) -> NDArray[np.float64]:
-    """Undo `to_scale`."""
+    """Undo `to_scale`, in the same shape."""
     return unit * np.expm1(np.asarray(scaled, float))

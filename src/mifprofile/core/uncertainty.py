@@ -78,7 +78,7 @@ class Blocks:
         return len(self.places)
 
     def of(self, x_um: Floats, y_um: Floats) -> NDArray[np.int32]:
-        """Block in which each point lies, -1 outside the tissue."""
+        """Block in which each of (n,) points lies, -1 outside the tissue."""
         height, width = self.index.shape
         rows = np.floor(np.asarray(y_um) / self.um).astype(int)
         cols = np.floor(np.asarray(x_um) / self.um).astype(int)

@@ -149,7 +149,7 @@ def pyramid_shapes(shape_px: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def open_label_array(path: str | Path, name: str, level: int = 0) -> zarr.Array[Any]:
-    """Open one level of a label image for reading and writing."""
+    """Open one (y, x) level of a label image for reading and writing."""
     return zarr.open_array(Path(path) / name / str(level), mode="r+")
 
 

@@ -58,7 +58,7 @@ class Scratch:
         partial.replace(self.folder / _KEY)
 
     def put(self, name: str, array: NDArray[Any]) -> None:
-        """Leave one array, of which parts will be read."""
+        """Leave one array, of any shape, of which parts will be read."""
         with storage_errors(self.folder):
             partial = self._partial(name)
             with partial.open("wb") as file:

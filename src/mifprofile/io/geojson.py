@@ -25,7 +25,7 @@ def cell_feature(
     colour: tuple[int, int, int],
     measurements: dict[str, float],
 ) -> dict[str, Any]:
-    """One QuPath cell object; coordinates in px of the slide at full resolution."""
+    """One QuPath cell of (k, 2) outlines; coordinates in px of the full resolution."""
     feature: dict[str, Any] = {
         "type": "Feature",
         "geometry": _polygon(cell),

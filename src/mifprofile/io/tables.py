@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,8 @@ from mifprofile.io.atomic import atomic_output
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+
+    from _typeshed import DataclassInstance
 
     from mifprofile.arguments import StrPath
     from mifprofile.io.results import Results
@@ -90,6 +93,11 @@ def _filled(column: pd.Series) -> pd.Series:
     if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
         return column.astype("boolean")
     return column.fillna("")
+
+
+def text_columns(row: type[DataclassInstance]) -> frozenset[str]:
+    """Names of the columns that hold text in a table with a row per instance."""
+    return frozenset(f.name for f in fields(row) if f.type not in ("float", "int"))
 
 
 def read_gates_used(path: StrPath) -> pd.DataFrame:

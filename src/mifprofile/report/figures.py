@@ -63,12 +63,12 @@ GREY = "#b9bec7"
 
 
 def nucleus_range(values: NDArray[Any]) -> Range:
-    """Values of the nuclear stain to show as black and as full colour."""
+    """Of (n,) values of the nuclear stain, those shown black and in full colour."""
     return _span(values, DARK_PERCENTILE, NUCLEUS_PERCENTILE)
 
 
 def marker_range(values: NDArray[Any], threshold: float) -> Range:
-    """Values of a marker to show as black and as full colour.
+    """Of (n,) values of a marker, those shown black and in full colour.
 
     Black ends at half the gate, so that what is far from positive stays dark; without
     a gate, at the median.
@@ -112,7 +112,7 @@ def composite(
 
 
 def fit(plane: NDArray[np.float32], longer_px: int) -> NDArray[np.float32]:
-    """Resample a plane so that its longer side has a given number of pixels."""
+    """Resample a (h, w) plane so that its longer side has a given number of pixels."""
     scale = longer_px / max(plane.shape)
     height, width = (max(round(size * scale), 1) for size in plane.shape)
     image = Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC)
@@ -120,7 +120,7 @@ def fit(plane: NDArray[np.float32], longer_px: int) -> NDArray[np.float32]:
 
 
 def overview_picture(overview: Overview, nucleus: NDArray[np.float32]) -> Rgb:
-    """Nuclear channel of the whole slide with the contours of its regions."""
+    """(h, w) nuclear channel of the whole slide with the contours of its regions."""
     tissue = overview.regions != GLASS
     shown = nucleus[tissue] if tissue.any() else nucleus
     image = composite(nucleus[None], [SLIDE_COLOUR], [nucleus_range(shown)])
@@ -128,7 +128,7 @@ def overview_picture(overview: Overview, nucleus: NDArray[np.float32]) -> Rgb:
 
 
 def draw_contours(image: Rgb, regions: NDArray[np.uint8], um: float) -> Rgb:
-    """Draw the borders of tissue, tumour bed and tumour nests into a copy."""
+    """Draw borders of tissue, bed and nests, a (h, w) map, into a copy of an image."""
     # Smoothed, as the steps of the map's pixels mean nothing; but small nests stay.
     smooth_px = min(max(SMOOTH_UM / um, 0.5), MAX_SMOOTH_PX)
     size = image.shape[1] * SUPERSAMPLING, image.shape[0] * SUPERSAMPLING
@@ -232,7 +232,7 @@ def _points(line: NDArray[np.float64], zoom: int) -> list[tuple[float, float]]:
 
 
 def enlarge(image: Rgb, zoom: int) -> Rgb:
-    """Magnify a picture smoothly by a whole number."""
+    """Magnify a (h, w, 3) picture smoothly by a whole number."""
     size = image.shape[1] * zoom, image.shape[0] * zoom
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
@@ -248,7 +248,7 @@ def scale_bar(width_um: float) -> tuple[float, float]:
 def histogram(
     levels: NDArray[np.float64], threshold: float, split: float = np.nan
 ) -> str:
-    """Histogram of a marker's level, as an SVG data address.
+    """Histogram of a marker's (n,) levels, as an SVG data address.
 
     The gate is a line; a split that is no gate is dashed.
     """
@@ -266,7 +266,7 @@ def histogram(
 
 
 def draw_histogram(axes: Axes, levels: NDArray[np.float64], threshold: float) -> None:
-    """Draw cells per level, those above the gate in colour, and the gate."""
+    """Draw cells per level, of (n,) levels, those above the gate in colour, and it."""
     unit = _unit(levels, threshold)
     scaled = to_scale(levels[np.isfinite(levels)], unit)
     gate = (
@@ -345,14 +345,14 @@ def _level_name(level: float) -> str:
 
 
 def jpeg(image: Rgb) -> str:
-    """Embed a photograph-like picture as a data address."""
+    """Embed a photograph-like (h, w, 3) picture as a data address."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=90, subsampling=0)
     return _address(buffer.getvalue(), "jpeg")
 
 
 def png(image: Rgb) -> str:
-    """Embed a drawing as a data address; fewer colours make it small."""
+    """Embed a (h, w, 3) drawing as a data address; fewer colours make it small."""
     buffer = io.BytesIO()
     picture = Image.fromarray(image).quantize(128, Image.Quantize.FASTOCTREE)
     picture.save(buffer, "PNG", optimize=True)

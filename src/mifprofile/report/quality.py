@@ -78,7 +78,7 @@ def quality_context(content: ReportContent) -> dict[str, Any]:
 def exclusion_picture(
     nucleus: NDArray[np.float32], masks: dict[str, NDArray[np.bool_]]
 ) -> figures.Rgb:
-    """Nuclear channel with what is excluded in its cause's colour."""
+    """(h, w) nuclear channel with what (h, w) masks exclude in its cause's colour."""
     rest = ~np.any(list(masks.values()), axis=0)
     ranges = [figures.nucleus_range(nucleus[rest] if rest.any() else nucleus)]
     image = figures.composite(nucleus[None], [figures.SLIDE_COLOUR], ranges)

@@ -21,7 +21,7 @@ BESIDE_SPLIT = {
 
 
 def best_split(levels: NDArray[np.float64]) -> float:
-    """Level that best parts a marker's cells in two, whether or not they differ.
+    """Level that best parts a marker's (n,) levels in two, whether or not they differ.
 
     This is Otsu's threshold on the logarithm: a place to begin to look, and no gate.
     NaN where all cells are alike, or too few.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.core.landscape import TEXT_COLUMNS
+from mifprofile.core.landscape import Row
 from mifprofile.core.outlines import outlines
 from mifprofile.core.palette import phenotype_colours
 from mifprofile.core.segment import plan_blocks
@@ -19,6 +19,7 @@ from mifprofile.io.tables import (
     read_csv,
     read_gates_used,
     read_parquet,
+    text_columns,
     write_table,
 )
 
@@ -56,7 +57,7 @@ def _write_for_programs(job: Job, cells: pd.DataFrame) -> None:
     }
     tables = {
         "gates": read_gates_used(results.gates),
-        "landscape": read_csv(results.landscape, TEXT_COLUMNS),
+        "landscape": read_csv(results.landscape, text_columns(Row)),
     }
     write_anndata(cells, facts, tables, results.cells.with_suffix(".h5ad"))
     write_features(_features(job, cells, um), results.cells.with_suffix(".geojson"))

@@ -124,7 +124,7 @@ def write_landscape(results: Results, cells: pd.DataFrame, table: pd.DataFrame) 
 
 
 def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
-    """Region map and its pixel size in µm."""
+    """(h, w) region map and its pixel size in µm."""
     results.require("landscape")
     labels = open_label_store(results.regions)[REGIONS]
     return np.asarray(labels.levels[0]).astype(np.uint8), labels.um

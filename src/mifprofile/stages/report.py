@@ -13,15 +13,20 @@ from dask.base import compute
 
 from mifprofile.core.conflicts import Combination
 from mifprofile.core.facts import IngestFacts, PhenotypeFacts, SegmentFacts
-from mifprofile.core.landscape import COLUMNS
+from mifprofile.core.landscape import COLUMNS, Row
 from mifprofile.core.maps import at_grid, places_on
 from mifprofile.core.phenotype import marker_levels
-from mifprofile.core.quality import EVALUABLE
+from mifprofile.core.quality import EVALUABLE, Figure
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
 from mifprofile.io.results import write_json
 from mifprofile.io.store import open_label_store
-from mifprofile.io.tables import read_csv, read_gates_used, read_parquet
+from mifprofile.io.tables import (
+    read_csv,
+    read_gates_used,
+    read_parquet,
+    text_columns,
+)
 from mifprofile.report import (
     Gallery,
     Overview,
@@ -61,24 +66,6 @@ _Place = tuple[tuple[slice, slice], tuple[tuple[int, int], tuple[int, int]]]
 
 # Fine enough to tell which tiles lie in a region.
 PIXELS_PER_TILE = 15
-TEXT_COLUMNS = frozenset(
-    {
-        "sample_id",
-        "region",
-        "phenotype",
-        "phenotype_b",
-        "metric",
-        "param",
-        "unit",
-        "ci_method",
-        "status",
-        "reason",
-        "grade",
-        "channel",
-        "channel_b",
-        "figure",
-    }
-)
 PACKAGES = (
     "numpy",
     "scipy",
@@ -117,7 +104,7 @@ def gather(job: Job) -> ReportContent:
         panel=job.panel,
         gates=gates,
         impossible=_impossible(records),
-        landscape=read_csv(job.results.landscape, TEXT_COLUMNS)[list(COLUMNS)],
+        landscape=read_csv(job.results.landscape, text_columns(Row))[list(COLUMNS)],
         records=records,
         software=software(records),
         **shown,
@@ -237,7 +224,7 @@ def _quality(job: Job, overview: Overview) -> QualityContent:
     masks, um = read_exclusion_masks(job.results)
     shape = overview.regions.shape
     return QualityContent(
-        read_csv(job.results.quality_figures, TEXT_COLUMNS),
+        read_csv(job.results.quality_figures, text_columns(Figure)),
         {cause: at_grid(m, um, shape, overview.um) for cause, m in masks.items()},
     )
 

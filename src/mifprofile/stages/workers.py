@@ -56,7 +56,8 @@ def open_workers(workers: int, scheduler: str | None) -> Iterator[Workers]:
     workers : int
         1 stays in this process.
     scheduler : str or None
-        Address of a dask scheduler, for instance ``tcp://node01:8786``.
+        Address of a dask scheduler, for instance ``tcp://node01:8786``; it must answer
+        within dask's ``distributed.comm.timeouts.connect``.
 
     Raises
     ------
@@ -176,7 +177,7 @@ def _open_client(workers: int, scheduler: str | None) -> Iterator[Client]:
 
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=20)
+            client = Client(scheduler)
         except (OSError, ValueError) as e:
             raise UsageError(
                 f"--scheduler {scheduler}: no dask scheduler answers there; start one, "

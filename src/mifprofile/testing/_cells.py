@@ -55,7 +55,7 @@ class Seeds:
         return int(self.types.size)
 
     def take(self, which: NDArray[Any]) -> Seeds:
-        """Return the seeds that an index or a mask selects."""
+        """Return the seeds that a (k,) index or an (n,) mask selects."""
         return Seeds(self.nuclei[which], self.types[which], self.regions[which])
 
 
@@ -96,7 +96,7 @@ class Cells:
         return int(self.ids.size)
 
     def take(self, which: NDArray[Any]) -> Cells:
-        """Return the cells that an index or a mask selects."""
+        """Return the cells that a (k,) index or an (n,) mask selects."""
         return Cells(*(getattr(self, f.name)[which] for f in fields(self)))
 
     @staticmethod

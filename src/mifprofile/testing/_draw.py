@@ -112,7 +112,7 @@ def paint_nuclei(
 
 @njit(cache=True, nogil=True)
 def label_nuclei(nuclei: NDArray[Any], labels: NDArray[np.int32]) -> None:
-    """Write 1, 2, … over the pixels of each nucleus; later ones lie on top."""
+    """Write 1, 2, … over the (y, x) pixels of (n,) nuclei; later ones lie on top."""
     for i in range(nuclei.size):
         n = nuclei[i]
         top, bottom = span(n["y"], n["reach"], 0, labels.shape[0])

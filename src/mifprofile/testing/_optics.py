@@ -58,7 +58,7 @@ def blur(
     kernel: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
-    """Convolve both axes with a kernel and add the middle part to ``out``.
+    """Convolve a (y, x) image with a (k,) kernel twice and add the middle to ``out``.
 
     ``out`` is smaller than the image by the radius of the kernel on each side.
 
@@ -87,14 +87,14 @@ def blend(
     weight: NDArray[np.float32],
     gain: float,
 ) -> None:
-    """Mix ``gain`` times another image into one, by a weight of 0 to 1 per pixel."""
+    """Mix ``gain`` times another into an image, by weights of 0 to 1; all (y, x)."""
     for r in range(image.shape[0]):
         for c in range(image.shape[1]):
             image[r, c] += weight[r, c] * (gain * other[r, c] - image[r, c])
 
 
 def bleed_matrix(options: SynthOptions) -> NDArray[np.float32]:
-    """Return how much of channel j (column) is seen in channel i (row)."""
+    """Return how much of channel j (column) is seen in channel i (row), (c, c)."""
     count = len(options.channel_names)
     neighbours = np.eye(count, k=1) + np.eye(count, k=-1)
     if options.autofluorescence_channel:

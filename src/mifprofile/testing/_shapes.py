@@ -49,7 +49,7 @@ def outline_waves(
 
 
 def set_reach(nuclei: NDArray[Any]) -> None:
-    """Fill in ``reach`` and ``rim`` of new nuclei from their axes and outline."""
+    """Fill in ``reach`` and ``rim`` of (n,) new nuclei from axes and outline."""
     swell = 1 + np.abs(nuclei["wave"]).sum(axis=1)
     nuclei["reach"] = nuclei["major"] * swell
     nuclei["rim"] = 1 / np.sqrt(nuclei["major"] * nuclei["minor"])

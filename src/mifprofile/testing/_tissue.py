@@ -73,21 +73,21 @@ def region_map(
 def fold_weight(
     options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.float32] | None:
-    """Return how folded each pixel is, 0 to 1, or None if no fold comes near."""
+    """Return how folded each (y, x) pixel is, 0 to 1; None if no fold comes near."""
     return _weight(folds(options), EDGE_UM / options.pixel_size_um, start, shape)
 
 
 def defocus_weight(
     options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.float32] | None:
-    """Return how far from focus each pixel is, 0 to 1, or None if all are sharp."""
+    """Return how far from focus each (y, x) pixel is, 0 to 1; None if all are sharp."""
     return _weight(patches(options), 2 * EDGE_UM / options.pixel_size_um, start, shape)
 
 
 def saturation_weight(
     options: SynthOptions, start: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.float32] | None:
-    """Return how overexposed each pixel is, 0 to 1, or None if no patch comes near."""
+    """Return how overexposed each (y, x) pixel is, 0 to 1; None if no patch is near."""
     return _weight(overexposed(options), EDGE_UM / options.pixel_size_um, start, shape)
 
 

@@ -27,7 +27,7 @@ MIN_NODE_PX = 25
 
 
 def dark_end(plane: NDArray[np.float32]) -> float:
-    """First percentile of a plane: what a channel shows where there is nothing."""
+    """First percentile of a (h, w) plane: what shows where there is nothing."""
     return float(np.percentile(plane, 1))
 
 
@@ -163,7 +163,7 @@ def quartile_profile(fields: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def flat_profile(profile: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Profile of mean 1 whose darkest parts still let some light through."""
+    """(h, w) profile of mean 1 whose darkest parts still let some light through."""
     scaled = profile / max(float(profile.mean()), 1e-6)
     return np.maximum(scaled, DARKEST_SHARE).astype(np.float32)
 

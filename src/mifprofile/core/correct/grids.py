@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def places_um(start_px: int, count: int, um: float) -> NDArray[np.float64]:
-    """Pixel centres along one axis, µm from the slide's corner."""
+    """Pixel centres along one axis, (count,), µm from the slide's corner."""
     centres: NDArray[np.float64] = (np.arange(start_px, start_px + count) + 0.5) * um
     return centres
 

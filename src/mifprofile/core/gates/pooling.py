@@ -31,7 +31,7 @@ def pool(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def evenly(ordered: NDArray[ValueT], count: int) -> NDArray[ValueT]:
-    """At most so many values, at even distances."""
+    """At most so many of (n,) ascending values, at even distances."""
     if ordered.size <= count:
         return ordered
     return ordered[np.linspace(0, ordered.size - 1, count).round().astype(int)]

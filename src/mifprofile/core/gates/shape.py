@@ -123,7 +123,7 @@ class Shape:
 
     @cached_property
     def logs(self) -> NDArray[np.float64]:
-        """Natural logarithms, ascending, of the levels above the background."""
+        """Natural logarithms, (k,) and ascending, of levels above the background."""
         return _logs_above(self.levels, self.background)
 
     @cached_property
@@ -227,7 +227,7 @@ def rungs(levels: NDArray[np.float64]) -> Iterator[float]:
 
 
 def between(levels: NDArray[np.float64], threshold: float) -> float:
-    """A threshold, or if some level equals it, the middle to the next level above.
+    """A threshold, or if some of (n,) levels equals it, the middle to the next above.
 
     Calls then do not depend on how that level was rounded.
     """

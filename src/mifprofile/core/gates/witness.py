@@ -49,8 +49,8 @@ class Partner:
     def chance(self, above: NDArray[np.bool_]) -> float:
         """Probability of so many possible carriers among the cells above a cut.
 
-        Fisher's exact test, one-sided; 1 where they are not `MIN_RATIO` times as
-        frequent among possible carriers.
+        ``above`` is (n,), a value per cell. Fisher's exact test, one-sided; 1 where
+        they are not `MIN_RATIO` times as frequent among possible carriers.
         """
         fits = self.fits
         hits, strays = int((above & fits).sum()), int((above & ~fits).sum())
@@ -63,7 +63,10 @@ class Partner:
 
 
 def best_chance(partners: list[Partner], above: NDArray[np.bool_]) -> tuple[float, str]:
-    """Lowest of the partners' probabilities, times their number, and whose it is."""
+    """Lowest of the partners' probabilities, times their number, and whose it is.
+
+    ``above`` is (n,), a value per cell.
+    """
     telling = [p for p in partners if p.tells]
     if not telling:
         return 1.0, ""
@@ -78,7 +81,8 @@ def in_the_nucleus(
     """Whether cells above a cut are brighter in the nucleus, and less so around it.
 
     An autofluorescent cell, debris and a neighbour's light are as much brighter in the
-    cytoplasm as in the nucleus; of a nuclear stain only blur arrives there.
+    cytoplasm as in the nucleus; of a nuclear stain only blur arrives there. ``above``
+    is (n,), a value per row of ``cells``.
     """
     places = [f"{name}_{place}_mean" for place in ("nucleus", "cytoplasm")]
     if marker.measure != "nucleus" or cells is None or not {*places} <= {*cells}:

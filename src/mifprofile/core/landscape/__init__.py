@@ -4,7 +4,6 @@ from mifprofile.core.landscape.estimates import (
     ALL,
     COLUMNS,
     LINEAGE,
-    TEXT_COLUMNS,
     Row,
     lineage_labels,
 )
@@ -44,7 +43,6 @@ __all__ = [
     "REGIONS",
     "REGION_NAMES",
     "STROMA",
-    "TEXT_COLUMNS",
     "TISSUE_NAMES",
     "TUMOUR",
     "Makeup",

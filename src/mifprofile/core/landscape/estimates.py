@@ -59,7 +59,6 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-TEXT_COLUMNS = tuple(f.name for f in fields(Row) if f.type not in {"float", "int"})
 
 
 @dataclass(frozen=True)

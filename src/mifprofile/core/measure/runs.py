@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,8 +17,7 @@ NUCLEUS, RING, STRIP = 1, 2, 4
 ZONES = 8
 
 
-@dataclass(frozen=True)
-class CellRuns:
+class CellRuns(NamedTuple):
     """Cells as stretches of a pixel row that lie in one zone of one cell.
 
     Attributes
@@ -61,18 +59,23 @@ class CellRuns:
         """Row of ``ids`` that each run belongs to, (n,)."""
         return np.repeat(np.arange(self.ids.size), np.diff(self.first))
 
+    @property
+    def by_run(self) -> tuple[NDArray[Any], ...]:
+        """The (n,) fields: start, length, y, x and zone."""
+        return self[2:]
+
     def take(self, wanted: NDArray[np.bool_]) -> CellRuns:
-        """Some of the cells."""
+        """Those of the cells that an (m,) bool array marks."""
         counts = np.diff(self.first)
         keep = np.repeat(wanted, counts)
-        kept = (a[keep] for a in (self.start, self.length, self.y, self.x, self.zone))
+        kept = (values[keep] for values in self.by_run)
         return _of_runs(self.ids[wanted], counts[wanted], *kept)
 
 
 def label_areas(
     cells: NDArray[np.uint32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids of the cells in a label image, ascending, and their pixels."""
+    """Ids of the k cells in a (h, w) label image, (k,) ascending, and their pixels."""
     inside = cells[cells > 0]
     low = int(inside.min(initial=np.iinfo(cells.dtype).max))
     counts = np.bincount((inside - low).astype(np.int64))
@@ -117,12 +120,12 @@ def cell_runs(
     counts = np.zeros(high - low + 1, np.int64)
     _count_runs(cells, zones, core, low, counts)
     present = np.flatnonzero(counts)
-    places = np.cumsum(counts) - counts
     start = np.empty(counts.sum(), np.int64)
     length, y, x = (np.empty(start.size, np.int32) for _ in range(3))
     zone = np.empty(start.size, np.uint8)
-    _fill_runs(cells, zones, core, low, places, origin, start, length, y, x, zone)
-    return _of_runs(present + low, counts[present], start, length, y, x, zone)
+    runs = _of_runs(present + low, counts[present], start, length, y, x, zone)
+    _fill_runs(cells, zones, core, origin, low, np.cumsum(counts) - counts, runs)
+    return runs
 
 
 def whole_cells(
@@ -179,26 +182,22 @@ def repack(runs: CellRuns, planes: NDArray[Any]) -> tuple[CellRuns, NDArray[Any]
     start = np.cumsum(runs.length, dtype=np.int64) - runs.length
     packed = np.empty((len(planes), int(runs.length.sum())), planes.dtype)
     _copy_runs(runs.start, runs.length, planes, packed)
-    counts = np.diff(runs.first)
-    where = (runs.length, runs.y, runs.x, runs.zone)
-    return _of_runs(runs.ids, counts, start, *where), packed
+    return runs._replace(start=start), packed
 
 
 def join(
     one: tuple[CellRuns, NDArray[Any]], other: tuple[CellRuns, NDArray[Any]]
 ) -> tuple[CellRuns, NDArray[Any]]:
-    """Put two packed sets of pixels together, each cell's in raster order."""
+    """Put two sets of runs and (c, p) pixels together, a cell's in raster order."""
     (a, left), (b, right) = one, other
-    start = np.append(a.start, b.start + left.shape[1])
-    length, y, x = (
-        np.append(getattr(a, n), getattr(b, n)) for n in ("length", "y", "x")
-    )
-    zone = np.append(a.zone, b.zone)
+    b = b._replace(start=b.start + left.shape[1])
+    runs = [np.append(*both) for both in zip(a.by_run, b.by_run, strict=True)]
+    _, _, y, x, _ = runs
     owner = np.append(a.ids[a.owner], b.ids[b.owner])
     order = np.lexsort((x, y, owner))
     ids, counts = np.unique(owner, return_counts=True)
-    parts = (v[order] for v in (start, length, y, x, zone))
-    return _of_runs(ids, counts, *parts), np.concatenate([left, right], axis=1)
+    packed = np.concatenate([left, right], axis=1)
+    return _of_runs(ids, counts, *(v[order] for v in runs)), packed
 
 
 def membrane_ring(
@@ -312,15 +311,12 @@ def _fill_runs(
     cells: NDArray[np.uint32],
     zones: NDArray[np.uint8],
     core: tuple[int, int, int, int],
+    origin: tuple[int, int],
     low: int,
     places: NDArray[np.int64],
-    origin: tuple[int, int],
-    start: NDArray[np.int64],
-    length: NDArray[np.int32],
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    zone: NDArray[np.uint8],
+    out: CellRuns,
 ) -> None:
+    """Write every run to its cell's next place; ``places`` holds the first of each."""
     for v in range(zones.shape[0]):
         row, u = cells[core[0] + v], 0
         while u < zones.shape[1]:
@@ -328,10 +324,11 @@ def _fill_runs(
             if cell:
                 k = places[cell - low]
                 places[cell - low] += 1
-                start[k] = (core[0] + v) * cells.shape[1] + core[2] + u
-                length[k] = stop - u
-                y[k], x[k] = origin[0] + core[0] + v, origin[1] + core[2] + u
-                zone[k] = zones[v, u]
+                out.start[k] = (core[0] + v) * cells.shape[1] + core[2] + u
+                out.length[k] = stop - u
+                out.y[k] = origin[0] + core[0] + v
+                out.x[k] = origin[1] + core[2] + u
+                out.zone[k] = zones[v, u]
             u = stop
 
 

@@ -43,7 +43,7 @@ def zone_sums(
     """
     pixels = np.zeros((runs.ids.size, ZONES), np.int64)
     sums = np.zeros((runs.ids.size, ZONES, len(planes)))
-    _zone_sums(runs.first, runs.start, runs.length, runs.zone, planes, *(pixels, sums))
+    _zone_sums(runs, planes, pixels, sums)
     return pixels, sums
 
 
@@ -63,7 +63,7 @@ def moments(runs: CellRuns, members: NDArray[np.bool_]) -> NDArray[np.float64]:
         dy², dy·dx and dx² about them; NaN but for the area if there is no pixel.
     """
     out = np.zeros((runs.ids.size, MOMENTS))
-    _moments(runs.first, runs.length, runs.y, runs.x, runs.zone, members, out)
+    _moments(runs, members, out)
     return out
 
 
@@ -96,11 +96,8 @@ def distributions(
         there is no pixel.
     """
     out = np.full((runs.ids.size, 2 + percentiles.size), np.nan)
-    _distributions(
-        *(runs.first, runs.start, runs.length, runs.zone, plane, members, instead),
-        threshold,
-        *(percentiles / 100, runs.areas, out),
-    )
+    zones, buffer = (members, instead), np.empty(runs.areas.max(initial=0))
+    _distributions(runs, plane, zones, threshold, percentiles / 100, buffer, out)
     return out
 
 
@@ -135,52 +132,44 @@ def ring_completeness(
     """
     out = np.full((runs.ids.size, len(channels)), np.nan)
     if channels:
-        _completeness(
-            *(runs.first, runs.start, runs.length, runs.y, runs.x, runs.zone),
-            *(np.ascontiguousarray(centres), planes, np.array(channels)),
-            *(np.array(thresholds, float), sectors, out),
-        )
+        wanted, limits = np.array(channels), np.array(thresholds, float)
+        centres = np.ascontiguousarray(centres)
+        _completeness(runs, centres, planes, wanted, limits, sectors, out)
     return out
 
 
 @njit(cache=True, nogil=True)
 def _zone_sums(
-    first: NDArray[np.int64],
-    start: NDArray[np.int64],
-    length: NDArray[np.int32],
-    zone: NDArray[np.uint8],
+    runs: CellRuns,
     planes: NDArray[Any],
     pixels: NDArray[np.int64],
     sums: NDArray[np.float64],
 ) -> None:
+    first, start, length, zone = runs.first, runs.start, runs.length, runs.zone
     for i in range(first.size - 1):
         for k in range(first[i], first[i + 1]):
-            pixels[i, zone[k]] += length[k]
+            z, begin, end = zone[k], start[k], start[k] + length[k]
+            pixels[i, z] += length[k]
             for c in range(planes.shape[0]):
-                total = sums[i, zone[k], c]
-                for p in range(start[k], start[k] + length[k]):
+                total = sums[i, z, c]
+                for p in range(begin, end):
                     total += planes[c, p]
-                sums[i, zone[k], c] = total
+                sums[i, z, c] = total
 
 
 @njit(cache=True, nogil=True)
 def _moments(
-    first: NDArray[np.int64],
-    length: NDArray[np.int32],
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    zone: NDArray[np.uint8],
-    members: NDArray[np.bool_],
-    out: NDArray[np.float64],
+    runs: CellRuns, members: NDArray[np.bool_], out: NDArray[np.float64]
 ) -> None:
+    first, y, x = runs.first, runs.y, runs.x
     for i in range(first.size - 1):
         # Sums about the cell's first pixel stay small, and exact.
         y0, x0 = y[first[i]], x[first[i]]
         area = sy = sx = syy = syx = sxx = 0
         for k in range(first[i], first[i + 1]):
-            if members[zone[k]]:
+            if members[runs.zone[k]]:
                 dy = y[k] - y0
-                for dx in range(x[k] - x0, x[k] - x0 + length[k]):
+                for dx in range(x[k] - x0, x[k] - x0 + runs.length[k]):
                     area += 1
                     sy += dy
                     sx += dx
@@ -199,20 +188,17 @@ def _moments(
 
 @njit(cache=True, nogil=True)
 def _gather(
-    begin: int,
-    end: int,
-    start: NDArray[np.int64],
-    length: NDArray[np.int32],
-    zone: NDArray[np.uint8],
+    runs: CellRuns,
+    i: int,
     members: NDArray[np.bool_],
     plane: NDArray[Any],
     out: NDArray[np.float64],
 ) -> int:
     """Copy the values of a cell's runs in some zones; return how many."""
     count = 0
-    for k in range(begin, end):
-        if members[zone[k]]:
-            for p in range(start[k], start[k] + length[k]):
+    for k in range(runs.first[i], runs.first[i + 1]):
+        if members[runs.zone[k]]:
+            for p in range(runs.start[k], runs.start[k] + runs.length[k]):
                 out[count] = plane[p]
                 count += 1
     return count
@@ -247,24 +233,19 @@ def _select(values: NDArray[np.float64], low: int, k: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _distributions(
-    first: NDArray[np.int64],
-    start: NDArray[np.int64],
-    length: NDArray[np.int32],
-    zone: NDArray[np.uint8],
+    runs: CellRuns,
     plane: NDArray[Any],
-    members: NDArray[np.bool_],
-    instead: NDArray[np.bool_],
+    zones: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     threshold: float,
     shares: NDArray[np.float64],
-    areas: NDArray[np.int64],
+    buffer: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    buffer = np.empty(areas.max() if areas.size else 0)
-    for i in range(first.size - 1):
-        begin, end = first[i], first[i + 1]
-        n = _gather(begin, end, start, length, zone, members, plane, buffer)
+    """Figures of every cell; ``buffer`` has room for the pixels of any."""
+    for i in range(runs.first.size - 1):
+        n = _gather(runs, i, zones[0], plane, buffer)
         if n == 0:
-            n = _gather(begin, end, start, length, zone, instead, plane, buffer)
+            n = _gather(runs, i, zones[1], plane, buffer)
         if n == 0:
             continue
         values = buffer[:n]
@@ -289,12 +270,7 @@ def _distributions(
 
 @njit(cache=True, nogil=True)
 def _completeness(
-    first: NDArray[np.int64],
-    start: NDArray[np.int64],
-    length: NDArray[np.int32],
-    y: NDArray[np.int32],
-    x: NDArray[np.int32],
-    zone: NDArray[np.uint8],
+    runs: CellRuns,
     centres: NDArray[np.float64],
     planes: NDArray[Any],
     channels: NDArray[np.int64],
@@ -304,11 +280,12 @@ def _completeness(
 ) -> None:
     sums = np.empty((channels.size, sectors))
     counts = np.empty(sectors, np.int64)
+    first, start, length, x = runs.first, runs.start, runs.length, runs.x
     for i in range(first.size - 1):
         sums[:], counts[:] = 0, 0
         for k in range(first[i], first[i + 1]):
-            if zone[k] & RING:
-                dy = y[k] + 0.5 - centres[i, 0]
+            if runs.zone[k] & RING:
+                dy = runs.y[k] + 0.5 - centres[i, 0]
                 for p in range(length[k]):
                     turn = math.atan2(dy, x[k] + p + 0.5 - centres[i, 1]) / math.tau
                     sector = int((turn + 0.5) * sectors) % sectors

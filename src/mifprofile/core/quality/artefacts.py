@@ -277,7 +277,7 @@ def _axes(places: NDArray[np.intp]) -> tuple[float, float]:
 
 
 def clump_level(values: NDArray[np.float32], factor: float) -> float:
-    """Level that cells do not reach: the 99.9th percentile times a factor.
+    """Level that no cell reaches: the 99.9th percentile of (n,) values times a factor.
 
     Both are counted from the median.
     """

@@ -70,7 +70,7 @@ def draw_areas(
 def edge_mask(
     tissue: NDArray[np.bool_], um: float, edge_um: float
 ) -> NDArray[np.bool_]:
-    """Tissue no farther from glass than a distance."""
+    """Part of a (h, w) tissue mask no farther from glass than a distance."""
     if edge_um <= 0 or tissue.all():
         return np.zeros(tissue.shape, bool)
     near = ndimage.distance_transform_edt(tissue) * um <= edge_um
@@ -80,7 +80,7 @@ def edge_mask(
 def evaluable_mask(
     tissue: NDArray[np.bool_], masks: Mapping[str, NDArray[np.bool_]]
 ) -> NDArray[np.bool_]:
-    """Tissue that no cause takes away."""
+    """Part of a (h, w) tissue mask that no cause's mask takes away."""
     out = tissue.copy()
     for mask in masks.values():
         out &= ~mask
@@ -93,6 +93,7 @@ def areas_by_cause(
     """Area of the ``tissue``, of each cause and of the ``evaluable`` rest, mm².
 
     Each place counts for the first of its causes, so that all add up to the tissue.
+    All masks are (h, w).
     """
     left, areas = tissue.copy(), {"tissue": area_mm2(tissue, um)}
     for cause in CAUSES:

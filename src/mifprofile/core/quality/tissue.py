@@ -69,13 +69,13 @@ def tissue_mask(
 def flat_light(
     nuclear: NDArray[np.float32], level: float, min_area_px: float
 ) -> NDArray[np.bool_]:
-    """Areas that clip all over: as flat as glass, but there is light."""
+    """Areas of a (h, w) plane that clip all over: flat as glass, but there is light."""
     size = int(min_area_px)
     return np.asarray(remove_small_objects(nuclear >= level, max_size=size), bool)
 
 
 def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.float64]:
-    """Local standard deviation of a plane in a Gaussian window."""
+    """Local standard deviation of a (h, w) plane in a Gaussian window."""
     values = plane.astype(np.float64)
     values -= values.mean()
     mean = ndimage.gaussian_filter(values, sigma_px)
@@ -84,19 +84,19 @@ def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.flo
 
 
 def grow(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
-    """Pixels no farther than a distance from a mask."""
+    """Pixels no farther than a distance from a (h, w) mask."""
     if not mask.any():
         return mask.copy()
     return np.asarray(ndimage.distance_transform_edt(~mask) <= reach_px)
 
 
 def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
-    """Area of a mask with pixels of ``um``, mm²."""
+    """Area of a (h, w) mask with pixels of ``um``, mm²."""
     return float(np.count_nonzero(mask)) * um**2 / 1e6
 
 
 def border_share(mask: NDArray[np.bool_]) -> float:
-    """Share of an image's border on which a mask lies."""
+    """Share of an image's border on which its (h, w) mask lies."""
     inner = np.zeros(mask.shape, bool)
     inner[1:-1, 1:-1] = True
     return float(mask[~inner].mean())
@@ -151,7 +151,7 @@ def _tidy(
 
 
 def close_mask(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
-    """Morphological closing with a disc that may reach beyond the array's edge."""
+    """Close a (h, w) mask with a disc that may reach beyond the array's edge."""
     if radius_px < 1 or not mask.any():
         return mask.copy()
     pad = int(np.ceil(radius_px)) + 1

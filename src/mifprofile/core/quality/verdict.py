@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 NO_TISSUE = "no tissue was found"
 NO_NUCLEI = "no nucleus was found in the tissue"
 Word = Literal["pass", "review", "fail"]
+# Whether a value lies on a side of a limit.
+BEYOND = {"below": operator.lt, "above": operator.gt}
 
 
 @dataclass(frozen=True)
@@ -201,21 +204,17 @@ def _blurred(figures: pd.DataFrame, options: QualityOptions) -> Iterator[str]:
 
 def _channels(figures: pd.DataFrame, options: QualityOptions) -> Iterator[str]:
     """Doubts about one channel each."""
+    clips, varies = 100 * options.max_saturated_share, 100 * options.max_illumination
+    contrast = options.min_contrast_to_noise
     checks = (
-        ("saturated_pixels", 100 * options.max_saturated_share, "{:.3g} % of it clips"),
-        (
-            "illumination",
-            100 * options.max_illumination,
-            "its light varies by {:.0f} %",
-        ),
-        ("contrast_to_noise", options.min_contrast_to_noise, "contrast {:.3g} x noise"),
+        ("saturated_pixels", "above", clips, "{:.3g} % of it clips"),
+        ("illumination", "above", varies, "its light varies by {:.0f} %"),
+        ("contrast_to_noise", "below", contrast, "contrast {:.3g} x noise"),
     )
-    for name, limit, text in checks:
+    for name, side, limit, text in checks:
         for row in figures[figures["figure"] == name].to_dict("records"):
-            value, lower = row["value"], name == "contrast_to_noise"
-            if value < limit if lower else value > limit:
-                side = "below" if lower else "above"
-                said = text.format(value)
+            if BEYOND[side](row["value"], limit):
+                said = text.format(row["value"])
                 yield f"{row['channel']}: {said}, {side} the limit of {limit:g}"
 
 

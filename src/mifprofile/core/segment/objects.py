@@ -43,7 +43,7 @@ def boxes_of(labels: Labels, count: int) -> Boxes:
 
 @njit(inline="always")
 def widen(box: NDArray[np.integer[Any]], y: int, x: int) -> None:
-    """Take a pixel into a bounding box; pixels come in raster order."""
+    """Take a pixel into a (4,) bounding box; pixels come in raster order."""
     if box[1] == 0:
         box[0], box[2] = y, x
     box[1] = y + 1

@@ -43,7 +43,7 @@ def no_output(kinds: int, height: int, width: int) -> NDArray[np.int8]:
 
 
 def unpack_output(packed: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Bring packed output back to flows of unit length and logits."""
+    """Bring (…, 3, h, w) packed output back to flows of unit length and logits."""
     steps = _steps()[:, None, None]
     return np.divide(packed, steps, dtype=np.float32)
 

@@ -53,7 +53,7 @@ class TypePair:
 def type_pairs(
     cells: NDArray[Any], area_um2: float, min_cells: int
 ) -> Iterator[TypePair]:
-    """All ordered pairs of types, from the number of cells of each."""
+    """All ordered pairs of t types, from the (t,) numbers of their cells."""
     for a, b in product(range(len(cells)), repeat=2):
         n_a, n_b = int(cells[a]), int(cells[b])
         row: dict[str, Any] = {"type_a": a, "type_b": b, "n_a": n_a, "n_b": n_b}

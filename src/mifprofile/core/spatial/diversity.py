@@ -48,7 +48,7 @@ class Diversity:
 
 
 def shannon_bits(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """-Σ p log2 p along the last axis; NaN where there is no cell."""
+    """-Σ p log2 p along the last axis of (…, t) counts; NaN where there is no cell."""
     total = counts.sum(axis=-1, keepdims=True).astype(np.float64)
     shares = np.divide(
         counts, total, out=np.full(counts.shape, np.nan), where=total > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -55,8 +55,7 @@ class PairSums:
     width_um: float
 
 
-@dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(NamedTuple):
     """Points sorted into square bins, row by row.
 
     Bins side by side lie side by side in memory, so that all candidates in one row of
@@ -83,7 +82,7 @@ class Grid:
 
     @classmethod
     def of(cls, points: NDArray[np.float64], within_um: float) -> Grid:
-        """Sort points for a search within a distance."""
+        """Sort (n, 2) points for a search within a distance."""
         low = points.min(axis=0, initial=np.inf)
         low = np.where(np.isfinite(low), low, 0.0)
         extent = points.max(axis=0, initial=0.0) - low
@@ -138,12 +137,11 @@ def pair_sums(
     grid = Grid.of(pattern.points, float(radii[-1]))
     types = pattern.types[grid.order]
     shape = (pattern.n_types, pattern.n_types, radii.size)
-    bins = (grid.points, types, grid.starts, grid.rows, grid.cols, grid.reach)
 
     def strip(rows: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        counts, weights = np.zeros(shape, np.int64), np.zeros(shape)
-        _add_pairs(*bins, *rows, radii**2, overlap, window.um, counts, weights)
-        return counts, weights
+        sums = np.zeros(shape, np.int64), np.zeros(shape)
+        _add_pairs(grid, types, rows, radii**2, overlap, window.um, sums)
+        return sums
 
     with ThreadPoolExecutor(workers) as pool:
         parts = list(pool.map(strip, grid.strips(strips)))
@@ -172,10 +170,9 @@ def disc_counts(
     grid = Grid.of(pattern.points, float(checked_radii([radius_um])[0]))
     types = pattern.types[grid.order]
     out = np.zeros((len(types), pattern.n_types), np.int32)
-    bins = (grid.points, types, grid.starts, grid.rows, grid.cols, grid.reach)
 
     def strip(rows: tuple[int, int]) -> None:
-        _count_discs(*bins, *rows, radius_um**2, grid.order, out)
+        _count_discs(grid, types, rows, radius_um**2, out)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(strip, grid.strips(strips)))
@@ -183,7 +180,7 @@ def disc_counts(
 
 
 def checked_radii(radii_um: Sequence[float]) -> NDArray[np.float64]:
-    """Radii as an array; they must be positive and ascend."""
+    """Radii as an (r,) array; they must be positive and ascend."""
     radii = np.asarray(radii_um, np.float64)
     good = radii.ndim == 1 and radii.size and np.isfinite(radii).all()
     if not (good and radii[0] > 0 and (np.diff(radii) > 0).all()):
@@ -205,27 +202,23 @@ def _overlap_at(overlap: NDArray[np.float64], v: float, u: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _add_pairs(
-    points: NDArray[np.float64],
+    grid: Grid,
     types: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    rows: int,
-    cols: int,
-    reach: int,
-    first_row: int,
-    end_row: int,
+    strip: tuple[int, int],
     squares: NDArray[np.float64],
     overlap: NDArray[np.float64],
     um: float,
-    counts: NDArray[np.int64],
-    weights: NDArray[np.float64],
+    sums: tuple[NDArray[np.int64], NDArray[np.float64]],
 ) -> None:
     """Each pair once, from the cell that comes first; summed over distances at last."""
+    points, starts, cols, reach = grid.points, grid.starts, grid.cols, grid.reach
+    counts, weights = sums
     last = len(squares) - 1
-    for row in range(first_row, end_row):
+    for row in range(strip[0], strip[1]):
         for col in range(cols):
             left, right = max(col - reach, 0), min(col + reach, cols - 1)
             for i in range(starts[row * cols + col], starts[row * cols + col + 1]):
-                for other in range(row, min(row + reach + 1, rows)):
+                for other in range(row, min(row + reach + 1, grid.rows)):
                     low = i + 1 if other == row else starts[other * cols + left]
                     for j in range(low, starts[other * cols + right + 1]):
                         dx = points[j, 0] - points[i, 0]
@@ -246,26 +239,22 @@ def _add_pairs(
 
 @njit(cache=True, nogil=True)
 def _count_discs(
-    points: NDArray[np.float64],
+    grid: Grid,
     types: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    rows: int,
-    cols: int,
-    reach: int,
-    first_row: int,
-    end_row: int,
+    strip: tuple[int, int],
     square: float,
-    order: NDArray[np.int64],
     out: NDArray[np.int32],
 ) -> None:
-    for row in range(first_row, end_row):
+    points, starts, cols, reach = grid.points, grid.starts, grid.cols, grid.reach
+    for row in range(strip[0], strip[1]):
+        above, below = max(row - reach, 0), min(row + reach + 1, grid.rows)
         for col in range(cols):
             left, right = max(col - reach, 0), min(col + reach, cols - 1)
             for i in range(starts[row * cols + col], starts[row * cols + col + 1]):
-                for other in range(max(row - reach, 0), min(row + reach + 1, rows)):
+                for other in range(above, below):
                     low = starts[other * cols + left]
                     for j in range(low, starts[other * cols + right + 1]):
                         dx = points[j, 0] - points[i, 0]
                         dy = points[j, 1] - points[i, 1]
                         if j != i and dx * dx + dy * dy <= square:
-                            out[order[i], types[j]] += 1
+                            out[grid.order[i], types[j]] += 1

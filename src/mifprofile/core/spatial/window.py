@@ -81,7 +81,7 @@ class Window:
     def border_distance_um(
         self, points: NDArray[np.float64], within_um: float
     ) -> NDArray[np.float64]:
-        """Distance from points to the window's border, as in `distance_to_pixels`."""
+        """Distance from (n, 2) points to the border, as in `distance_to_pixels`."""
         return distance_to_pixels(points, ~self.mask, self.um, within_um, beyond=True)
 
 
@@ -141,7 +141,7 @@ class Pattern:
 
     @cached_property
     def members(self) -> list[NDArray[np.int64]]:
-        """Row numbers of each type's cells."""
+        """Row numbers of each type's cells, a (k,) array per type."""
         order = np.argsort(self.types, kind="stable")
         return np.split(order, np.cumsum(self.counts)[:-1])
 
@@ -235,7 +235,7 @@ def distance_to_pixels(
 def with_halo(
     mask: NDArray[np.bool_], origin: tuple[int, int], shape: tuple[int, ...], halo: int
 ) -> NDArray[np.bool_]:
-    """Part of a mask with a halo; outside the array it is False."""
+    """Part of a (h, w) mask with a halo; outside the array it is False."""
     out = np.zeros([size + 2 * halo for size in shape], bool)
     source, place = [], []
     for start, size, whole in zip(origin, shape, mask.shape, strict=True):

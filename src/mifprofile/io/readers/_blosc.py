@@ -41,7 +41,7 @@ def _check(chunk: bytes) -> None:
 
 
 def guarded(array: zarr.Array[Any]) -> zarr.Array[Any]:
-    """Return the array, with its chunks checked if Blosc is what reads them."""
+    """Return an array of any shape, its chunks checked if Blosc reads them."""
     last = array.compressors[-1:]
     if not last or "blosc" not in type(last[0]).__name__.lower():
         return array

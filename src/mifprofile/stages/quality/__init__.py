@@ -71,7 +71,7 @@ def quality(job: Job) -> dict[str, Any]:
 def find_tissue(
     plane: Plane, um: float, options: QualityOptions, type_maximum: float | None = None
 ) -> Mask:
-    """Tissue mask of a coarse nuclear plane with pixels of ``um``.
+    """Tissue mask of a coarse (h, w) nuclear plane with pixels of ``um``.
 
     What clips all over is tissue too, so that it can be told what is wrong with it.
     """
@@ -89,18 +89,18 @@ def find_tissue(
 
 
 def read_tissue(results: Results) -> tuple[Mask, float]:
-    """Tissue mask and its pixel size in µm."""
+    """(h, w) tissue mask and its pixel size in µm."""
     masks, um = _read_masks(results, (TISSUE,))
     return masks[TISSUE], um
 
 
 def read_exclusion_masks(results: Results) -> tuple[dict[str, Mask], float]:
-    """Masks by cause and their pixel size in µm."""
+    """(h, w) masks by cause and their pixel size in µm."""
     return _read_masks(results, core.CAUSES)
 
 
 def read_evaluable(results: Results) -> tuple[Mask, float]:
-    """Tissue that is not excluded, and the mask's pixel size in µm."""
+    """(h, w) mask of tissue that is not excluded, and its pixel size in µm."""
     tissue, um = read_tissue(results)
     masks, _ = read_exclusion_masks(results)
     return core.evaluable_mask(tissue, masks), um

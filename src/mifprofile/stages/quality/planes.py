@@ -33,7 +33,7 @@ def coarse_plane(
 def read_pixels(
     slide: Slide, level: int, channel: int, window: tuple[slice, slice]
 ) -> NDArray[np.float32]:
-    """Read a window of a channel; what is no number is 0."""
+    """Read a (h, w) window of a channel; what is no number is 0."""
     pixels = np.asarray(slide.levels[level][channel, *window])
     if pixels.dtype.kind == "f":
         pixels = np.nan_to_num(pixels)

@@ -86,7 +86,7 @@ class Grid:
         return -(-height // step_px), -(-width // step_px)
 
     def sampled(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Look a mask on the map up at the drawn pixels."""
+        """Look a (h, w) mask on the map up at the drawn pixels."""
         rows, columns = (
             np.arange(n) * self.stride // self.cell_px for n in self.shape(self.stride)
         )

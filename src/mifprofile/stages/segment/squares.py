@@ -31,7 +31,7 @@ def open_once(path: Path, _: str) -> Slide:
 def read_square(
     path: Path, key: str, channel: int, top: int, left: int
 ) -> NDArray[Any]:
-    """Pixels of a square with an edge of `CHUNK_PX`, less at the slide's edge.
+    """(h, w) pixels of a square with edge `CHUNK_PX`, less at the slide's edge.
 
     It is one chunk of our own store; a slide that is linked to may have others.
 
