@@ -14,17 +14,17 @@ from sklearn.metrics import cohen_kappa_score
 from benchmarks.breast import UM, WITHIN_UM, analyse, compare, references
 from benchmarks.true_cells import demo_panel, f1, true_cells
 from mifprofile.core.agreement import match_positions
-from mifprofile.core.gates import Gate, find_gate, find_gates, gate_figures
 from mifprofile.core.phenotype import call_cells, marker_levels
-from mifprofile.core.shared_gates import Levels, shared_gates
+from mifprofile.core.phenotype.gates import Gate, find_gate, find_gates, gate_figures
+from mifprofile.core.phenotype.shared_gates import Levels, shared_gates
 from mifprofile.io.cell_tables import read_cell_table
 from mifprofile.io.config import override_options, read_panel
 from mifprofile.io.results import Results
 from mifprofile.options import STAGES, GatesOptions, Options, PhenotypeOptions
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.phenotype import evaluable_cells
-from mifprofile.testing import SynthOptions
-from mifprofile.testing.options import Mixture
+from mifprofile.synthetic import SynthOptions
+from mifprofile.synthetic.options import Mixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -18,7 +18,7 @@ from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import Options
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.correct import fit_correction
-from mifprofile.testing import DEMO_MARKERS, SynthOptions
+from mifprofile.synthetic import DEMO_MARKERS, SynthOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.true_cells import demo_panel, f1, true_cells
-from mifprofile.core.gates import find_gate, find_gates, gate_alone
 from mifprofile.core.phenotype import marker_levels
-from mifprofile.core.shared_gates import Levels, shared_gates
+from mifprofile.core.phenotype.gates import find_gate, find_gates, gate_alone
+from mifprofile.core.phenotype.shared_gates import Levels, shared_gates
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.io.tables import read_gates_used
 from mifprofile.options import STAGES, GatesOptions, Options, PhenotypeOptions
 from mifprofile.stages import Job, run_stage
-from mifprofile.testing import SynthOptions
-from mifprofile.testing.options import Mixture
+from mifprofile.synthetic import SynthOptions
+from mifprofile.synthetic.options import Mixture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

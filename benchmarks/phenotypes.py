@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.true_cells import demo_panel, true_cells
-from mifprofile.core.conflicts import impossible_combinations
-from mifprofile.core.gates import find_gates
 from mifprofile.core.phenotype import call_cells, marker_levels
+from mifprofile.core.phenotype.conflicts import impossible_combinations
+from mifprofile.core.phenotype.gates import find_gates
 from mifprofile.model import UNCERTAIN
 from mifprofile.options import PhenotypeOptions
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

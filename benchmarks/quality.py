@@ -17,13 +17,13 @@ from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.model import Marker, Panel, PixelSize
 from mifprofile.options import QualityOptions
 from mifprofile.stages.job import Job
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import find_tissue, read_exclusion_masks, read_tissue
-from mifprofile.stages.quality.planes import coarse_plane
-from mifprofile.stages.quality.scan import Grid
+from mifprofile.stages.quality.scan import ScanGrid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.run import run_stage
 from mifprofile.stages.workers import open_workers
-from mifprofile.testing import SynthOptions, synthetic_block
+from mifprofile.synthetic import SynthOptions, synthetic_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,7 +120,7 @@ def excluded(
     options = QualityOptions()
     plane, map_um = coarse_plane(slide, nucleus, options.mask_um)
     tissue = find_tissue(plane, map_um, options)
-    grid = Grid(slide, tissue, map_um)
+    grid = ScanGrid(slide, tissue, map_um)
     with open_workers(1, None) as workers:
         masks, _ = survey_slide(grid, plane, panel, options, (), workers)
     found = {cause: 100 * float(masks[cause][tissue].mean()) for cause in CAUSES}

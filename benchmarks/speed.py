@@ -15,7 +15,7 @@ from skimage.segmentation import expand_labels
 from benchmarks.fields import lung_image, network_output, noisy_output, tissue_image
 from mifprofile.core.measure import Reading, cell_runs, measure_cells
 from mifprofile.core.segment import ObjectRules, segment_nuclei
-from mifprofile.testing import nuclei_field
+from mifprofile.synthetic import nuclei_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

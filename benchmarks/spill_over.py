@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.true_cells import f1, true_cells
-from mifprofile.core.gates import fit_gate
 from mifprofile.core.measure import compensate_spill_over
+from mifprofile.core.phenotype.gates import fit_gate
 from mifprofile.options import PhenotypeOptions
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 if TYPE_CHECKING:
     import pandas as pd

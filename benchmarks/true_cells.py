@@ -22,7 +22,7 @@ from mifprofile.core.measure import (
 from mifprofile.io.config import read_panel
 from mifprofile.options import MeasureOptions
 from mifprofile.panels import demo_panel_path
-from mifprofile.testing import MARKERS, SynthOptions, synthetic_block, synthetic_truth
+from mifprofile.synthetic import MARKERS, SynthOptions, synthetic_block, synthetic_truth
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from mifprofile.core.uncertainty import (
+from mifprofile.core.landscape.uncertainty import (
     Blocks,
     Tallies,
     block_edge_um,
@@ -15,7 +15,7 @@ from mifprofile.core.uncertainty import (
     bootstrap_sums,
     cut_blocks,
 )
-from mifprofile.testing import thomas_process
+from mifprofile.synthetic import thomas_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ import yaml
 from cellpose.models import CellposeModel
 
 from benchmarks.cellpose_twin import CellposeTwin
-from mifprofile.core.quality import area_mm2
+from mifprofile.core.masks import area_mm2
 from mifprofile.engines import load_segmenter
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
@@ -28,7 +28,7 @@ from mifprofile.io.store import open_label_store, write_slide_store
 from mifprofile.model import Channel, PixelSize, Slide
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.quality import read_tissue
-from mifprofile.testing import SynthOptions, synthetic_block
+from mifprofile.synthetic import SynthOptions, synthetic_block
 
 if TYPE_CHECKING:
     from pathlib import Path

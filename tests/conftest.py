@@ -10,7 +10,7 @@ from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_all
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 # What takes longest starts first: no process is left with it at the end.
 LONGEST = ("workflow", "real", "stages", "napari")

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from mifprofile.cli import main
-from mifprofile.testing import LOOKS, SynthOptions, synthetic_block
+from mifprofile.synthetic import LOOKS, SynthOptions, synthetic_block
 
 
 @pytest.fixture

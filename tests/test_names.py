@@ -35,7 +35,7 @@ def test_no_submodule_can_take_the_place_of_a_name():
 
 def test_names_stay_after_the_stages_are_imported():
     import_module("mifprofile.stages.landscape")
-    import_module("mifprofile.stages.gates")
+    import_module("mifprofile.stages.shared_gates")
     from mifprofile import gates, landscape, run
 
     assert all(map(callable, (run, landscape, gates, mifprofile.open)))

@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from mifprofile.core.capability import capability, traps
-from mifprofile.core.targets import clone_of, target_of
+from mifprofile.core.panel.capability import capability, traps
+from mifprofile.core.panel.targets import clone_of, target_of
 from mifprofile.errors import MissingError
 from mifprofile.model import Panel
 from mifprofile.panels import panel_names, panel_text

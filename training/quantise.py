@@ -19,8 +19,8 @@ from augment import draw, spoiled
 from evaluate import HERE, MODEL, OVERLAPS, masks_of, score, trusted
 from membrane import membrane_image
 from mifprofile.engines import Segmenter, load_segmenter
-from mifprofile.engines.narrow import FLOW_SCALE, MARGIN_PX, STEP_PX
-from mifprofile.engines.narrow_openvino import INFO, openvino
+from mifprofile.engines.embedded import FLOW_SCALE, MARGIN_PX, STEP_PX
+from mifprofile.engines.embedded_openvino import INFO, openvino
 from mifprofile.engines.network import NarrowNet, load_network
 from samples import OUTSIDE, Image, Labels, Sample, load_samples
 from train import SHARES, chances

@@ -195,7 +195,7 @@ def without_crumbs(labels: Labels) -> Labels:
 def generated(rng: Rng) -> Iterator[Sample]:
     """Draw from the package's own generator, if this version has it."""
     try:
-        from mifprofile.testing import nuclei_field
+        from mifprofile.synthetic import nuclei_field
     except ImportError:
         return
     for i in range(N_GENERATED):

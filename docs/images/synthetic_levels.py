@@ -29,7 +29,7 @@ from mifprofile.io.config import override_options, parse_panel, read_panel
 from mifprofile.io.results import Results
 from mifprofile.options import STAGES, Options
 from mifprofile.stages import Job, run_stage
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

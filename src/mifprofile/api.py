@@ -12,7 +12,6 @@ from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
 from mifprofile.io.tables import read_csv, write_table
 from mifprofile.sample import Sample
-from mifprofile.stages.gates import gates as make_gates
 from mifprofile.stages.given import (
     GatesArguments,
     NeighbourhoodsArguments,
@@ -25,6 +24,7 @@ from mifprofile.stages.given import (
 )
 from mifprofile.stages.neighbourhoods import neighbourhoods as fit_neighbourhoods
 from mifprofile.stages.run import run_all
+from mifprofile.stages.shared_gates import gates as make_gates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -239,8 +239,8 @@ def gates(**given: Any) -> None:
 
     With --from or --in-use, gates that are there are collected and converted.
     """
-    from mifprofile.stages.gates import gates as make
     from mifprofile.stages.given import gates_job
+    from mifprofile.stages.shared_gates import gates as make
 
     make(job := gates_job(**given))
     click.echo(job.out)

@@ -11,7 +11,7 @@ from mifprofile.io.store import open_label_store
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import Options
 from mifprofile.stages import Job, run_stage
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 
 def test_it_gives_what_cellpose_gives(models, weights):

@@ -15,7 +15,7 @@ from mifprofile.core.cohort import (
     walsh_averages,
 )
 from mifprofile.errors import UsageError
-from mifprofile.testing.points import thomas_process
+from mifprofile.synthetic.points import thomas_process
 
 
 def change_of(log2_changes, **options):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mifprofile.engines.narrow import MARGIN_PX
+from mifprofile.engines.embedded import MARGIN_PX
 from mifprofile.engines.network import NarrowNet, load_network, save_network
 from mifprofile.errors import FormatError, MissingError
 

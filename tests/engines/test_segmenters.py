@@ -10,10 +10,10 @@ import pytest
 import mifprofile.engines as engines
 from mifprofile.core.segment import ObjectRules, segment_nuclei
 from mifprofile.engines import Segmenter, load_segmenter
-from mifprofile.engines.narrow import MARGIN_PX
+from mifprofile.engines.embedded import MARGIN_PX
 from mifprofile.errors import DependencyError, FormatError, UsageError
 from mifprofile.options import SegmentOptions
-from mifprofile.testing import nuclei_field
+from mifprofile.synthetic import nuclei_field
 
 torch = pytest.importorskip("torch")
 
@@ -250,7 +250,7 @@ def test_a_damaged_int8_file_is_named(own_int8, damage):
 
 
 def test_bfloat16_is_near_float32():
-    from mifprofile.engines.narrow_torch import TorchSegmenter
+    from mifprofile.engines.embedded_torch import TorchSegmenter
     from mifprofile.engines.network import load_network
 
     net, _ = load_network(SHIPPED)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mifprofile.core.metrics import METRICS, dictionary
+from mifprofile.core.landscape.metrics import METRICS, dictionary
 from mifprofile.io.dictionary import page
 
 DOCS = Path(__file__).parents[2] / "docs"

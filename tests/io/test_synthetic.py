@@ -7,7 +7,7 @@ import tifffile
 
 from mifprofile.io import synthetic
 from mifprofile.io.synthetic import write_synthetic_slide
-from mifprofile.testing import SynthOptions, synthetic_block, synthetic_truth
+from mifprofile.synthetic import SynthOptions, synthetic_block, synthetic_truth
 
 OPTIONS = SynthOptions(size_mm=(0.7, 0.53), seed=4, fold_count=1)
 

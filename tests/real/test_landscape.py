@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import calls
 from mifprofile.core.landscape import landscape_of_areas
-from mifprofile.core.scores import HAS_VALUE
+from mifprofile.core.landscape.scores import HAS_VALUE
 from mifprofile.io.config import override_options
 from mifprofile.io.results import Results
 from mifprofile.options import STAGES, LandscapeOptions, Options

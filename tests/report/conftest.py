@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.conflicts import Combination
 from mifprofile.core.landscape import landscape
+from mifprofile.core.phenotype.conflicts import Combination
 from mifprofile.model import Marker, Panel
 from mifprofile.options import LandscapeOptions
 from mifprofile.report import Overview, ReportContent, Tile, shown_channels

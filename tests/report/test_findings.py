@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mifprofile.core.conflict_rates import judge_rate
+from mifprofile.core.phenotype.conflict_rates import judge_rate
 from mifprofile.model import Marker, Panel
 from mifprofile.report.findings import find
 

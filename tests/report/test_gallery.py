@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 
+from mifprofile.report import Gallery, Stamp
 from mifprofile.report.gallery import (
     GAP_PX,
     KINDS,
     STAMP_PX,
-    Gallery,
-    Stamp,
     choose_examples,
     gallery_pictures,
 )

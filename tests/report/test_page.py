@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mifprofile.core.metrics import METRICS
+from mifprofile.core.landscape.metrics import METRICS
 from mifprofile.report import render
 
 

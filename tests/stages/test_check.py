@@ -10,7 +10,7 @@ from mifprofile.errors import FormatError, MifprofileError, MissingError, UsageE
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages.check import check_config, check_slide
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

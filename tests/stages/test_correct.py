@@ -15,7 +15,7 @@ from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.correct import check_correction, fit_correction, read_corrected
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 GLOWING = SynthOptions(
     size_mm=(0.45, 0.4),

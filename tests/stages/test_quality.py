@@ -10,12 +10,12 @@ from mifprofile.core.quality import CAUSES, figure_table
 from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
 from mifprofile.options import STAGES, QualityOptions
 from mifprofile.stages import run_all
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import find_tissue
-from mifprofile.stages.quality.planes import coarse_plane
 from mifprofile.stages.quality.scan import Grid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
-from mifprofile.testing import SynthOptions, synthetic_block
+from mifprofile.synthetic import SynthOptions, synthetic_block
 
 PANEL = Panel(
     name="one marker",

@@ -16,7 +16,7 @@ from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import STAGES
 from mifprofile.stages import Job, run_all, run_stage
 from mifprofile.stages.segment import tasks as segment_tasks
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 
 def with_options(job, **sections):

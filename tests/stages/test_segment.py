@@ -23,7 +23,7 @@ from mifprofile.io.store import open_label_store
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.stages import Job, run_stage
 from mifprofile.stages.segment import tasks
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 
 @pytest.fixture

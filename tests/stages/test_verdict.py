@@ -12,8 +12,8 @@ from mifprofile.io.config import override_options
 from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
 from mifprofile.options import QualityOptions
 from mifprofile.stages import run_all, run_stage
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import find_tissue
-from mifprofile.stages.quality.planes import coarse_plane
 from mifprofile.stages.verdict import (
     markers_to_decide,
     read_verdict,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.options import STAGES
-from mifprofile.testing import SynthOptions
+from mifprofile.synthetic import SynthOptions
 
 if TYPE_CHECKING:
     from .conftest import Batch

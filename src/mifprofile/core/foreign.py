@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mifprofile.core.targets import folded
+from mifprofile.core.panel.targets import folded
 from mifprofile.errors import UsageError
 from mifprofile.model import OTHER, UNCERTAIN
 
@@ -19,7 +19,7 @@ SIGNED = re.compile(r"\s*(\S.*?)\s*([+-])\s*")
 NONE = {"", "other", "others", "negative", "none", "unclassified", "nan"}
 TUMOUR, STROMA, OUTSIDE = "tumour", "stroma", "outside"
 # Regions of our own tables that are no tissue, or none that counts.
-NO_TISSUE = ("glass", "excluded")
+NOT_TISSUE = ("glass", "excluded")
 # What people draw as neither tumour nor stroma, by how it begins.
 OUTSIDE_NAMES = ("background", "other", "outside", "normal", "necro")
 # Tumour and stroma in one, or their border, by how it ends.
@@ -94,7 +94,7 @@ def region_of(category: str) -> str:
     our own ``glass`` and ``excluded`` are none.
     """
     name = folded(category)
-    if name in NO_TISSUE:
+    if name in NOT_TISSUE:
         return name
     if name.startswith(("nontumo", "notumo", "strom")):
         return STROMA
@@ -117,7 +117,7 @@ def drawn_region(name: str) -> str:
     region, plain = region_of(name), folded(name)
     both = region == TUMOUR and plain.endswith(BOTH)
     other = region == OUTSIDE and not plain.startswith(OUTSIDE_NAMES)
-    if region not in NO_TISSUE and not both and not other:
+    if region not in NOT_TISSUE and not both and not other:
         return region
     raise UsageError(
         f"class {name!r} names no region; known are Tumor, Stroma, and, for tissue "

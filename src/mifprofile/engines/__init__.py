@@ -51,7 +51,7 @@ def load_segmenter(
     """
     path = MODELS / "embedded.pt" if model == EMBEDDED else Path(model)
     if _takes_int8(path, precision):
-        from mifprofile.engines.narrow_openvino import openvino_segmenter
+        from mifprofile.engines.embedded_openvino import openvino_segmenter
 
         return openvino_segmenter(path, model, threads)
     if model == EMBEDDED:
@@ -91,7 +91,7 @@ def _narrow_segmenter(
     if precision == "bfloat16" and not gpu:
         raise UsageError("bfloat16 needs a GPU, and there is none; use float32")
     half = gpu and precision != "float32"
-    from mifprofile.engines.narrow_torch import torch_segmenter
+    from mifprofile.engines.embedded_torch import torch_segmenter
 
     return torch_segmenter(path, name, threads, gpu=gpu, half=half)
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mifprofile.core.metrics import METRICS, Metric
+from mifprofile.core.landscape.metrics import METRICS, Metric
 
 INTRODUCTION = """\
 # Metrics
 
 Every value of the column `metric` in `landscape.csv`; the same table lies beside it as
 `data_dictionary.csv`. Made from the code by `python -m mifprofile.io.dictionary
-docs/metrics.md`: change `mifprofile.core.metrics`, not this page. What the regions,
-intervals and statuses mean is in [landscape.md](landscape.md).
+docs/metrics.md`: change `mifprofile.core.landscape.metrics`, not this page. What the
+regions, intervals and statuses mean is in [landscape.md](landscape.md).
 """
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.core.quality import DrawnArea
+from mifprofile.core.masks import DrawnArea
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.atomic import atomic_output
 

@@ -14,14 +14,14 @@ import tifffile
 
 from mifprofile.io._slide_store import halve
 from mifprofile.io.atomic import atomic_output, storage_errors
-from mifprofile.testing import TruthTally, synthetic_block
+from mifprofile.synthetic import TruthTally, synthetic_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from mifprofile.testing import SyntheticBlock, SynthOptions
+    from mifprofile.synthetic import SyntheticBlock, SynthOptions
 
 TILE_PX = 512
 BLOCK_PX = 1024

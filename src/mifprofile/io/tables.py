@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow
 
 from mifprofile.arguments import as_path
-from mifprofile.core.gate_layouts import gates_for, layout_of
-from mifprofile.core.gates import GATE_COLUMNS
+from mifprofile.core.phenotype.gate_layouts import gates_for, layout_of
+from mifprofile.core.phenotype.gates import GATE_COLUMNS
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 

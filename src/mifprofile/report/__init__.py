@@ -1,12 +1,18 @@
 """The report for people: one HTML file that needs nothing else."""
 
 from mifprofile.report.channels import ShownChannel, shown_channels
-from mifprofile.report.content import Overview, ReportContent, Tile
+from mifprofile.report.content import (
+    Gallery,
+    Overview,
+    QualityContent,
+    ReportContent,
+    Stamp,
+    Tile,
+)
 from mifprofile.report.figures import fit
 from mifprofile.report.findings import Finding, find
-from mifprofile.report.gallery import Gallery, Stamp, choose_examples
+from mifprofile.report.gallery import choose_examples
 from mifprofile.report.page import render
-from mifprofile.report.quality import QualityContent
 from mifprofile.report.tiles import Spot, choose_tiles
 from mifprofile.report.undecided import best_split
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mifprofile.core.quality import QualityVerdict
     from mifprofile.model import Panel
     from mifprofile.report.channels import ShownChannel
-    from mifprofile.report.gallery import Gallery
-    from mifprofile.report.quality import QualityContent
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,55 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """One cell in its surroundings.
+
+    Attributes
+    ----------
+    planes : (2, h, w) float32 array
+        Nuclear channel and marker; what lies beyond the slide repeats its edge.
+    cell : (h, w) bool array
+        The cell's own pixels.
+    """
+
+    planes: NDArray[np.float32]
+    cell: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Examples of one marker's calls.
+
+    Attributes
+    ----------
+    marker : str
+    threshold : float
+    stamps : dict
+        Each of `mifprofile.report.gallery.KINDS` → its cells, the brighter first.
+    """
+
+    marker: str
+    threshold: float
+    stamps: dict[str, tuple[Stamp, ...]]
+
+
+@dataclass(frozen=True)
+class QualityContent:
+    """A slide's quality, as the report shows it.
+
+    Attributes
+    ----------
+    figures : pandas.DataFrame
+        The columns of ``quality.csv``.
+    masks : dict of str to (h, w) bool array
+        Excluded tissue by cause, on the overview's grid.
+    """
+
+    figures: pd.DataFrame
+    masks: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """All that `mifprofile.report.render` shows.
 
@@ -92,7 +139,7 @@ class ReportContent:
     gates : pandas.DataFrame
         The columns of ``gates.csv``.
     impossible : pandas.DataFrame
-        As from `mifprofile.core.conflicts.impossible_combinations`.
+        As from `mifprofile.core.phenotype.conflicts.impossible_combinations`.
     landscape : pandas.DataFrame
         The columns of ``landscape.csv``.
     shown : tuple of ShownChannel

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mifprofile.core.capability import traps
-from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.core.facts import (
     IngestFacts,
     PhenotypeFacts,
     QualityFacts,
     SegmentFacts,
 )
+from mifprofile.core.panel.capability import traps
+from mifprofile.core.phenotype.conflict_rates import judge_rate
 from mifprofile.core.quality import NO_TISSUE, QualityVerdict
 from mifprofile.model import PLAUSIBLE_UM, UNCERTAIN
 from mifprofile.report.wording import number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.core.palette import Colour
+    from mifprofile.report.content import Gallery, Stamp
     from mifprofile.report.figures import Range, Rgb
 
 KINDS = ("clear positive", "borderline", "clear negative")
@@ -30,39 +30,6 @@ MARKER_COLOUR: Colour = (255, 190, 60)
 STAMP_PX = 72
 GAP_PX = 4
 PAPER = 255
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """One cell in its surroundings.
-
-    Attributes
-    ----------
-    planes : (2, h, w) float32 array
-        Nuclear channel and marker; what lies beyond the slide repeats its edge.
-    cell : (h, w) bool array
-        The cell's own pixels.
-    """
-
-    planes: NDArray[np.float32]
-    cell: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Examples of one marker's calls.
-
-    Attributes
-    ----------
-    marker : str
-    threshold : float
-    stamps : dict
-        Each of `KINDS` → its cells, the brighter first.
-    """
-
-    marker: str
-    threshold: float
-    stamps: dict[str, tuple[Stamp, ...]]
 
 
 def choose_examples(

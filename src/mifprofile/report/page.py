@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from mifprofile.core.capability import capabilities
-from mifprofile.core.conflict_rates import judge_rate
-from mifprofile.core.gates import gate_figures
 from mifprofile.core.landscape import lineage_labels
-from mifprofile.core.metrics import SPATIAL_METRICS
+from mifprofile.core.landscape.metrics import SPATIAL_METRICS
 from mifprofile.core.palette import Colour, phenotype_colours
+from mifprofile.core.panel.capability import capabilities
+from mifprofile.core.phenotype.conflict_rates import judge_rate
+from mifprofile.core.phenotype.gates import gate_figures
 from mifprofile.report import figures, wording
 from mifprofile.report.findings import find
 from mifprofile.report.gallery import gallery_pictures

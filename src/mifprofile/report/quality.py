@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,22 +41,6 @@ STAINING = (
     ("illumination", "Uneven light", "%"),
 )
 STRONGEST_PAIRS = 5
-
-
-@dataclass(frozen=True)
-class QualityContent:
-    """A slide's quality, as the report shows it.
-
-    Attributes
-    ----------
-    figures : pandas.DataFrame
-        The columns of ``quality.csv``.
-    masks : dict of str to (h, w) bool array
-        Excluded tissue by cause, on the overview's grid.
-    """
-
-    figures: pd.DataFrame
-    masks: dict[str, NDArray[np.bool_]]
 
 
 def quality_context(content: ReportContent) -> dict[str, Any]:

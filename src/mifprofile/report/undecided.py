@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.gates import find_gate
+from mifprofile.core.phenotype.gates import find_gate
 from mifprofile.options import PhenotypeOptions
 
 if TYPE_CHECKING:

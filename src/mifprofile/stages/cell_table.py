@@ -16,7 +16,6 @@ from mifprofile.core.foreign import (
     positive_by_list,
     region_of,
 )
-from mifprofile.core.gates import KnownGates, undecided_markers
 from mifprofile.core.landscape import (
     OUTSIDE,
     REGION_NAMES,
@@ -32,6 +31,7 @@ from mifprofile.core.phenotype import (
     called_again,
     lineage_of,
 )
+from mifprofile.core.phenotype.gates import KnownGates, undecided_markers
 from mifprofile.core.quality import NucleiFigures
 from mifprofile.io.cell_tables import (
     read_areas_mm2,

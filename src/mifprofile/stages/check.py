@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import dask.array as da
-import numpy as np
-
-from mifprofile.core.capability import capabilities, traps
-from mifprofile.core.quality import area_mm2
+from mifprofile.core.masks import area_mm2
+from mifprofile.core.panel.capability import capabilities, traps
 from mifprofile.engines import load_segmenter
 from mifprofile.errors import MifprofileError, UsageError
 from mifprofile.io.config import (
@@ -25,16 +22,15 @@ from mifprofile.io.readers import open_slide
 from mifprofile.model import PLAUSIBLE_UM, nearest
 from mifprofile.options import Options, QualityOptions
 from mifprofile.stages.correct import check_correction
-from mifprofile.stages.gates import check_lock
 from mifprofile.stages.landscape import check_landscape
 from mifprofile.stages.measure import check_thresholds, column_channels
 from mifprofile.stages.phenotype import check_gating
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import find_tissue
+from mifprofile.stages.shared_gates import check_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
 
     from mifprofile.model import Panel, Sample, Slide
 
@@ -283,20 +279,5 @@ def _rounded(value: float) -> str:
 
 
 def _tissue_mm2(slide: Slide, channel: str, options: QualityOptions) -> float:
-    plane, um = _coarse(slide, channel, options.mask_um)
+    plane, um = coarse_plane(slide, channel, options.mask_um)
     return area_mm2(find_tissue(plane, um, options), um)
-
-
-def _coarse(
-    slide: Slide, channel: str, wanted_um: float
-) -> tuple[NDArray[np.float32], float]:
-    """Read a channel at about ``wanted_um``, from whatever levels the file has."""
-    height = slide.shape_px[0]
-    sizes = [slide.um * height / level.shape[1] for level in slide.levels]
-    fine = [i for i, um in enumerate(sizes) if um <= wanted_um]
-    level = max(fine, default=0)
-    plane = slide.levels[level][slide.channel_index(channel)]
-    factor = min(max(round(wanted_um / sizes[level]), 1), *plane.shape)
-    # A block at a time: a file without a pyramid may not fit into memory.
-    coarse = da.coarsen(np.mean, plane, {0: factor, 1: factor}, trim_excess=True)
-    return np.asarray(coarse, np.float32), sizes[level] * factor

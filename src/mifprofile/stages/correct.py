@@ -27,8 +27,8 @@ from mifprofile.engines.flat_field import basic_profile, require_basic
 from mifprofile.errors import UsageError
 from mifprofile.io.readers import open_slide
 from mifprofile.io.tables import read_mixing
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import read_tissue
-from mifprofile.stages.quality.planes import coarse_plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core.agreement import compare_calls, compare_counts, match_positions
-from mifprofile.core.quality import area_mm2
+from mifprofile.core.masks import area_mm2
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
 from mifprofile.io.synthetic import write_synthetic_slide
@@ -21,7 +21,7 @@ from mifprofile.panels import demo_panel_path
 from mifprofile.stages.job import Job
 from mifprofile.stages.quality import read_tissue
 from mifprofile.stages.run import run_all
-from mifprofile.testing import (
+from mifprofile.synthetic import (
     DEMO_MARKERS,
     SynthOptions,
     synthetic_areas_mm2,
@@ -74,7 +74,7 @@ def run_demo(folder: Path, *, quiet: bool, look: str = "hard") -> str:
     quiet : bool
         Show no progress.
     look : str
-        Of `mifprofile.testing.LOOKS`.
+        Of `mifprofile.synthetic.LOOKS`.
 
     Returns
     -------

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, Unpack
 
 from mifprofile.arguments import StrPath, expect
-from mifprofile.core.gate_layouts import Layout
+from mifprofile.core.phenotype.gate_layouts import Layout
 from mifprofile.errors import UsageError
 from mifprofile.io.config import override_options, read_options, read_panel
 from mifprofile.io.results import Results
 from mifprofile.model import Panel, nearest
 from mifprofile.options import GateScope, Options, Precision
-from mifprofile.stages.gates import GatesJob
 from mifprofile.stages.job import Job
 from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
+from mifprofile.stages.shared_gates import GatesJob
 
 Section = dict[str, Any]
 COMMAND_LINE = "command line"

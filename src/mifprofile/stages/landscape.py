@@ -8,7 +8,6 @@ import numpy as np
 
 from mifprofile.core.facts import MeasureFacts
 from mifprofile.core.foreign import drawn_region
-from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape import (
     GLASS,
     REGION_NAMES,
@@ -24,18 +23,20 @@ from mifprofile.core.landscape import (
 from mifprofile.core.landscape import (
     landscape as core_landscape,
 )
+from mifprofile.core.landscape.metrics import dictionary
 from mifprofile.core.maps import at_grid
-from mifprofile.core.metrics import dictionary
+from mifprofile.core.masks import draw_areas
 from mifprofile.core.phenotype import called_again, marker_levels, without_calls
-from mifprofile.core.quality import EVALUABLE, draw_areas
+from mifprofile.core.phenotype.gates import KnownGates
+from mifprofile.core.quality import EVALUABLE
 from mifprofile.errors import UsageError
 from mifprofile.io.geojson import read_drawn_areas
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import read_gates_used, read_parquet, write_table
 from mifprofile.model import PixelSize
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import read_evaluable, read_tissue
-from mifprofile.stages.quality.planes import coarse_plane
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +45,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.core.landscape import Recall
-    from mifprofile.core.quality import DrawnArea
+    from mifprofile.core.masks import DrawnArea
     from mifprofile.io.results import Results
     from mifprofile.model import Panel, Slide
     from mifprofile.options import Options
     from mifprofile.stages.job import Job
 
-REGIONS = "regions"
+REGION_LABELS = "regions"
 
 
 def landscape(job: Job) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def landscape(job: Job) -> dict[str, Any]:
     )
     write_label_store(
         results.regions,
-        {REGIONS: regions},
+        {REGION_LABELS: regions},
         PixelSize(um, um),
         origin_um=slide.origin_um,
     )
@@ -126,7 +127,7 @@ def write_landscape(results: Results, cells: pd.DataFrame, table: pd.DataFrame) 
 def read_regions(results: Results) -> tuple[NDArray[np.uint8], float]:
     """(h, w) region map and its pixel size in µm."""
     results.require("landscape")
-    labels = open_label_store(results.regions)[REGIONS]
+    labels = open_label_store(results.regions)[REGION_LABELS]
     return np.asarray(labels.levels[0]).astype(np.uint8), labels.um
 
 

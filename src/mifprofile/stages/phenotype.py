@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mifprofile.core import phenotype as core
-from mifprofile.core.conflicts import impossible_combinations
 from mifprofile.core.facts import PhenotypeFacts
-from mifprofile.core.gates import (
+from mifprofile.core.phenotype.conflicts import impossible_combinations
+from mifprofile.core.phenotype.gates import (
     GATE_COLUMNS,
     drift,
     find_gates,
@@ -20,8 +20,8 @@ from mifprofile.core.gates import (
     method_of,
     undecided_markers,
 )
+from mifprofile.core.phenotype.shared_gates import Levels, with_figures
 from mifprofile.core.quality import EVALUABLE, flag_cells
-from mifprofile.core.shared_gates import Levels, with_figures
 from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
 from mifprofile.io.tables import (
@@ -35,7 +35,7 @@ from mifprofile.stages.quality import read_exclusion_masks
 from mifprofile.stages.verdict import judge, nuclei_of_slide
 
 if TYPE_CHECKING:
-    from mifprofile.core.gates import Gate
+    from mifprofile.core.phenotype.gates import Gate
     from mifprofile.core.quality import NucleiFigures
     from mifprofile.model import Panel
     from mifprofile.options import PhenotypeOptions

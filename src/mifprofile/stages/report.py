@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from dask.base import compute
 
-from mifprofile.core.conflicts import Combination
 from mifprofile.core.facts import IngestFacts, PhenotypeFacts, SegmentFacts
 from mifprofile.core.landscape import COLUMNS, Row
 from mifprofile.core.maps import at_grid, places_on
 from mifprofile.core.phenotype import marker_levels
+from mifprofile.core.phenotype.conflicts import Combination
 from mifprofile.core.quality import EVALUABLE, Figure
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.readers import open_slide
@@ -45,7 +45,8 @@ from mifprofile.report import (
     shown_channels,
 )
 from mifprofile.stages.cell_table import levels_of_table, regions_of_table
-from mifprofile.stages.landscape import REGIONS
+from mifprofile.stages.landscape import REGION_LABELS
+from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import read_exclusion_masks
 
 if TYPE_CHECKING:
@@ -133,8 +134,7 @@ def _of_slide(job: Job, gates: pd.DataFrame) -> dict[str, Any]:
     # Gates rest on these alone, so what they do is shown on them.
     judged = cells[cells[EVALUABLE]]
     shown = shown_channels(job.panel)
-    nucleus = slide.channel_index(job.panel.nucleus)
-    plane = _thumbnail(slide, nucleus, job.options.report.thumbnail_px)
+    plane = _thumbnail(slide, job.panel.nucleus, job.options.report.thumbnail_px)
     height, width = slide.shape_px
     um = width * slide.um / plane.shape[1]
     overview = _overview(plane, _regions(job.results, plane.shape, um), um, cells)
@@ -229,18 +229,16 @@ def _quality(job: Job, overview: Overview) -> QualityContent:
     )
 
 
-def _thumbnail(slide: Slide, channel: int, longer_px: int) -> NDArray[np.float32]:
+def _thumbnail(slide: Slide, channel: str, longer_px: int) -> NDArray[np.float32]:
     """Read a channel from the coarsest level that is fine enough for a size."""
-    fine = [level for level in slide.levels if max(level.shape[1:]) >= longer_px]
-    level = fine[-1] if fine else slide.levels[0]
-    # A file without a pyramid is thinned on the way, as it may not fit into memory.
-    step = max(max(level.shape[1:]) // (2 * longer_px), 1)
-    return fit(np.asarray(level[channel, ::step, ::step], np.float32), longer_px)
+    # Just below the level at which it would be coarser.
+    wanted_um = slide.um * max(slide.shape_px) / longer_px / np.sqrt(2)
+    return fit(coarse_plane(slide, channel, wanted_um)[0], longer_px)
 
 
 def _regions(results: Results, shape: tuple[int, ...], um: float) -> NDArray[np.uint8]:
     """Region map looked up at the centres of another grid's pixels."""
-    labels = open_label_store(results.regions)[REGIONS]
+    labels = open_label_store(results.regions)[REGION_LABELS]
     fine = labels.levels[0]
     rows, cols = places_on(fine.shape, labels.um, shape, um)
     out = np.zeros(shape, np.uint8)

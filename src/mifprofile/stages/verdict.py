@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifprofile.core.conflict_rates import judge_rate
 from mifprofile.core.facts import VerdictFacts
-from mifprofile.core.gates import undecided_markers
+from mifprofile.core.phenotype.conflict_rates import judge_rate
+from mifprofile.core.phenotype.gates import undecided_markers
 from mifprofile.core.quality import (
     NucleiFigures,
     QualityVerdict,
@@ -19,8 +19,8 @@ from mifprofile.core.quality import (
 )
 from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store
+from mifprofile.stages.planes import read_pixels
 from mifprofile.stages.quality import read_evaluable
-from mifprofile.stages.quality.planes import read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -55,7 +55,7 @@ def judge(
     nuclei : NucleiFigures
         Of cells of a table their number alone is known.
     impossible : sequence of dict
-        The rows of `mifprofile.core.conflicts.impossible_combinations`.
+        The rows of `mifprofile.core.phenotype.conflicts.impossible_combinations`.
     """
     undecided = markers_to_decide(gates, job.panel)
     return judge_results(

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.draw import polygon
 
+from mifprofile.core.masks import DrawnArea, draw_areas
 from mifprofile.core.quality import (
     CAUSES,
-    DrawnArea,
     areas_by_cause,
-    draw_areas,
     edge_mask,
     evaluable_mask,
     flag_cells,

@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_closing
 
-from mifprofile.core.quality import (
-    area_mm2,
-    border_share,
-    close_mask,
-    flat_light,
-    tissue_mask,
-)
+from mifprofile.core.masks import area_mm2, close_mask
+from mifprofile.core.quality import border_share, flat_light, tissue_mask
 
 OPTIONS = {"um": 4.0, "smooth_um": 12.0, "close_um": 30.0, "min_area_um2": 10_000.0}
 

@@ -29,9 +29,9 @@ from mifprofile.core.landscape.regions import (
     region_map_of_marker,
     region_of_cells,
 )
+from mifprofile.core.landscape.scores import Status
 from mifprofile.core.landscape.table import landscape, widen
 from mifprofile.core.landscape.tabled import landscape_of_areas
-from mifprofile.core.scores import Status
 
 __all__ = [
     "ALL",

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.metrics import METRICS
-from mifprofile.core.uncertainty import Blocks, Interval, Kind, Tallies, block_intervals
+from mifprofile.core.landscape.metrics import METRICS
+from mifprofile.core.landscape.uncertainty import (
+    Blocks,
+    Interval,
+    Kind,
+    Tallies,
+    block_intervals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from mifprofile.core.scores import Score, Status
+    from mifprofile.core.landscape.scores import Score, Status
     from mifprofile.model import Panel
     from mifprofile.options import LandscapeOptions
 
@@ -69,7 +75,7 @@ class Sums:
     ----------
     numerators, denominators : (k,) float64 array
     kind : str
-        As in `mifprofile.core.uncertainty.Tallies`.
+        As in `mifprofile.core.landscape.uncertainty.Tallies`.
     ceiling : float
         Largest possible ratio.
     scale : float

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.capability import NESTS, TREGS, Capability, capabilities
-from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import NO_SHAPE, lineage_labels
+from mifprofile.core.landscape.metrics import METRICS
 from mifprofile.core.landscape.regions import needs_tumour
 from mifprofile.core.landscape.rows import RATIOS, asking_for, immune_phenotypes
-from mifprofile.core.metrics import METRICS
-from mifprofile.core.scores import HAS_VALUE, adequacy
-from mifprofile.core.targets import marker_of
+from mifprofile.core.landscape.scores import HAS_VALUE, adequacy
+from mifprofile.core.panel.capability import NESTS, TREGS, Capability, capabilities
+from mifprofile.core.panel.targets import marker_of
+from mifprofile.core.phenotype.gates import KnownGates
 from mifprofile.model import OTHER, UNCERTAIN
 from mifprofile.options import LandscapeOptions
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mifprofile.core.landscape.estimates import Row
-    from mifprofile.core.metrics import Metric
-    from mifprofile.core.scores import Status
+    from mifprofile.core.landscape.metrics import Metric
+    from mifprofile.core.landscape.scores import Status
     from mifprofile.model import Panel
 
 Markers = frozenset[str]
@@ -72,8 +72,8 @@ class Sight:
 class Guard:
     """Whether anybody could have seen what a row says.
 
-    Each metric declares in `mifprofile.core.metrics` what it asks for. What is missing
-    takes the value away; what is poor is said beside it.
+    Each metric declares in `mifprofile.core.landscape.metrics` what it asks for. What
+    is missing takes the value away; what is poor is said beside it.
     """
 
     panel: Panel
@@ -200,7 +200,7 @@ class Guard:
 
     @cached_property
     def adequacy(self) -> tuple[str, str]:
-        """Level and reason, as of `mifprofile.core.scores.adequacy`."""
+        """Level and reason, as of `mifprofile.core.landscape.scores.adequacy`."""
         return adequacy(
             self.sight.bed_mm2,
             self.sight.tumour_cells,

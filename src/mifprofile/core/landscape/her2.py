@@ -15,17 +15,17 @@ from mifprofile.core.landscape.estimates import (
     scored,
     without_value,
 )
+from mifprofile.core.landscape.metrics import METRICS
 from mifprofile.core.landscape.rows import percent
-from mifprofile.core.metrics import METRICS
-from mifprofile.core.scores import h_score, her2_bins, her2_class
-from mifprofile.core.targets import marker_of
+from mifprofile.core.landscape.scores import h_score, her2_bins, her2_class
+from mifprofile.core.panel.targets import marker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from mifprofile.core.landscape.sample import Sample
+    from mifprofile.core.landscape.sample import SampleScopes
 
     Floats = NDArray[np.float64]
 
@@ -50,14 +50,14 @@ class _Her2:
         Of ``bins`` and ``completeness``.
     """
 
-    sample: Sample
+    sample: SampleScopes
     tumour: NDArray[np.bool_]
     bins: NDArray[np.intp]
     completeness: Floats
     known: frozenset[str]
 
     @classmethod
-    def of(cls, sample: Sample) -> _Her2:
+    def of(cls, sample: SampleScopes) -> _Her2:
         cells, name = sample.scopes["tissue"].cells, marker_of("HER2", sample.panel)
         bins, completeness = np.zeros(len(cells), np.intp), np.zeros(len(cells))
         known = set()
@@ -98,7 +98,7 @@ class _Her2:
         ) <= self.known
 
 
-def her2_rows(sample: Sample) -> Iterator[Estimate]:
+def her2_rows(sample: SampleScopes) -> Iterator[Estimate]:
     """All that is said of HER2; the same rows for every panel."""
     her2 = _Her2.of(sample)
     for found in chain(_of_cells(her2), _heterogeneity(her2)):
@@ -123,7 +123,7 @@ def _of_cells(her2: _Her2) -> Iterator[Estimate]:
 
 
 def _levels(
-    sample: Sample, name: str | None
+    sample: SampleScopes, name: str | None
 ) -> tuple[str, tuple[float, float, float] | None]:
     """Column of HER2, and where its bins begin: by controls, else by its gate."""
     levels = sample.options.her2_levels

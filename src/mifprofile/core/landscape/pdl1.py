@@ -18,15 +18,15 @@ from mifprofile.core.landscape.estimates import (
     scored,
     without_value,
 )
+from mifprofile.core.landscape.metrics import LYMPHOCYTES, MACROPHAGES
 from mifprofile.core.landscape.regions import OUTSIDE, REGION_NAMES, TUMOUR
 from mifprofile.core.landscape.sample import (
-    Sample,
+    SampleScopes,
     from_blocks,
     in_nest,
     tumour_cells,
 )
-from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
-from mifprofile.core.scores import (
+from mifprofile.core.landscape.scores import (
     CPS_CUTS,
     IC_CUTS,
     MAX_CPS,
@@ -36,7 +36,7 @@ from mifprofile.core.scores import (
     probability_at_least,
     tps,
 )
-from mifprofile.core.targets import marker_of, names_of
+from mifprofile.core.panel.targets import marker_of, names_of
 from mifprofile.model import UNCERTAIN
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ NO_NEST = "no tumour nest: by the distance from tumour cells"
 NO_DISTANCE = "no map of the nests: all that is not outside the tumour bed counts"
 
 
-def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
+def pdl1_rows(sample: SampleScopes) -> Iterator[Estimate]:
     """TPS, CPS by distance from a nest, IC, and how surely each reaches its cuts."""
     yield from _with_cuts(sample, _tps(sample), TPS_CUTS)
     away_um = _immune_away_um(sample)
@@ -65,7 +65,7 @@ def pdl1_rows(sample: Sample) -> Iterator[Estimate]:
     yield _ic_stained(sample)
 
 
-def _tps(sample: Sample) -> Estimate:
+def _tps(sample: SampleScopes) -> Estimate:
     tissue, tumour = sample.scopes["tissue"], sample.tumour
     positive = tumour & sample.positive(tissue, "PD-L1")
     score = tps(int(positive.sum()), int(tumour.sum()))
@@ -81,7 +81,7 @@ def _tps(sample: Sample) -> Estimate:
     )
 
 
-def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
+def _cps(sample: SampleScopes, immune: Mask, within_um: float) -> Estimate:
     tissue, tumour = sample.scopes["tissue"], sample.tumour
     positive = tumour & sample.positive(tissue, "PD-L1")
     score = cps(int(positive.sum()), int(immune.sum()), int(tumour.sum()))
@@ -102,7 +102,9 @@ def _cps(sample: Sample, immune: Mask, within_um: float) -> Estimate:
     )
 
 
-def _cps_of_named(sample: Sample, immune: Mask, within_um: float) -> Iterator[Estimate]:
+def _cps_of_named(
+    sample: SampleScopes, immune: Mask, within_um: float
+) -> Iterator[Estimate]:
     """Lower end of a CPS that counts any cell but tumour cells as immune."""
     if _immune_are_named(sample):
         return
@@ -111,7 +113,9 @@ def _cps_of_named(sample: Sample, immune: Mask, within_um: float) -> Iterator[Es
     yield replace(found, row=replace(found.row, param=f"{found.row.param},{NAMED}"))
 
 
-def _ic(sample: Sample, metric: str = "pdl1_ic", share: Floats | float = 1) -> Estimate:
+def _ic(
+    sample: SampleScopes, metric: str = "pdl1_ic", share: Floats | float = 1
+) -> Estimate:
     """IC by the area of cells, or of a share of each."""
     bed = sample.scopes["tumour_bed"]
     immune = sample.positive(bed, "PD-L1") & _immune(sample, bed)
@@ -132,7 +136,7 @@ def _ic(sample: Sample, metric: str = "pdl1_ic", share: Floats | float = 1) -> E
     )
 
 
-def _ic_stained(sample: Sample) -> Estimate:
+def _ic_stained(sample: SampleScopes) -> Estimate:
     """IC by stained area: the stained share of each cell, where PD-L1 is read."""
     bed, name = sample.scopes["tumour_bed"], marker_of("PD-L1", sample.panel)
     part = sample.panel.markers[name].measure if name else "cell"
@@ -146,7 +150,7 @@ def _ic_stained(sample: Sample) -> Estimate:
     return found
 
 
-def _immune_away_um(sample: Sample) -> Floats:
+def _immune_away_um(sample: SampleScopes) -> Floats:
     """Distance from the nearest nest of PD-L1+ immune cells, infinite for others.
 
     Without a nest it is that from the nearest tumour cell. Where no map tells
@@ -192,25 +196,25 @@ def nest_distance_um(at_um: Floats, nests: Mask, um: float) -> Floats:
     return np.maximum(away_um - um / 2, 0)
 
 
-def _immune(sample: Sample, scope: Scope) -> Mask:
+def _immune(sample: SampleScopes, scope: Scope) -> Mask:
     """Lymphocytes and macrophages, or all but tumour if they cannot be told."""
     if _immune_are_named(sample):
         return sample.of_lineage(scope, (*LYMPHOCYTES, *MACROPHAGES))
     return ~tumour_cells(scope) & ~scope.of_phenotype(UNCERTAIN)
 
 
-def _immune_are_named(sample: Sample) -> bool:
+def _immune_are_named(sample: SampleScopes) -> bool:
     return {"CD3", "CD68"} <= names_of(sample.panel.markers)
 
 
-def _row(sample: Sample, scope: Scope, metric: str, param: str = "") -> Row:
+def _row(sample: SampleScopes, scope: Scope, metric: str, param: str = "") -> Row:
     immune = metric in {"pdl1_ic", STAINED}
     whose = "immune" if immune else sample.panel.tumour or ""
     return scope.row(whose, metric, phenotype_b="PD-L1", param=param)
 
 
 def _with_cuts(
-    sample: Sample, found: Estimate, cuts: tuple[float, ...]
+    sample: SampleScopes, found: Estimate, cuts: tuple[float, ...]
 ) -> Iterator[Estimate]:
     """A score, and the probability that it reaches each cut."""
     yield found
@@ -230,7 +234,7 @@ def _with_cuts(
 
 
 def _chances(
-    sample: Sample, found: Estimate, cuts: tuple[float, ...]
+    sample: SampleScopes, found: Estimate, cuts: tuple[float, ...]
 ) -> tuple[float, ...]:
     sums = found.sums
     if sums is None or not np.isfinite(found.row.value):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from mifprofile.core.gates import population
 from mifprofile.core.landscape.estimates import ALL
-from mifprofile.core.metrics import METRICS
+from mifprofile.core.landscape.metrics import METRICS
+from mifprofile.core.phenotype.gates import population
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from mifprofile.core.landscape.estimates import Estimate, Row
     from mifprofile.core.landscape.guard import Guard
-    from mifprofile.core.landscape.sample import Sample
+    from mifprofile.core.landscape.sample import SampleScopes
 
-    Maker = Callable[[Sample], Iterator[Estimate]]
+    Maker = Callable[[SampleScopes], Iterator[Estimate]]
     Key = tuple[str, str, str, str, str]
 
 # As of the shares in ``gates.csv``.
@@ -36,7 +36,7 @@ class Recall(Protocol):
 
 def with_other_gates(
     estimates: Iterable[Estimate],
-    sample: Sample,
+    sample: SampleScopes,
     guard: Guard,
     recall: Recall,
     rows: Maker,
@@ -47,7 +47,7 @@ def with_other_gates(
     stay as they are. Counts that rest on a graded gate get the population behind them:
     dim cells lie between the gate and the end of the negative peak, so every cell is
     called once more with all graded gates at that end, and the population lies between
-    both counts, see `mifprofile.core.gates.population`.
+    both counts, see `mifprofile.core.phenotype.gates.population`.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import ndimage
 
 from mifprofile.core.maps import pixel_of_cells
-from mifprofile.core.quality import area_mm2, close_mask
+from mifprofile.core.masks import area_mm2, close_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,8 +18,8 @@ from mifprofile.core.landscape.estimates import (
     lineage_labels,
     without_value,
 )
-from mifprofile.core.metrics import LYMPHOCYTES, MACROPHAGES
-from mifprofile.core.targets import marker_of
+from mifprofile.core.landscape.metrics import LYMPHOCYTES, MACROPHAGES
+from mifprofile.core.panel.targets import marker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import Estimate, Row, Scope, without_value
 from mifprofile.core.landscape.guard import Guard, Objection, Sight
 from mifprofile.core.landscape.regions import REGION_NAMES, TUMOUR
 from mifprofile.core.landscape.rows import asking_for
-from mifprofile.core.targets import marker_of
-from mifprofile.core.uncertainty import effective_blocks
+from mifprofile.core.landscape.uncertainty import effective_blocks
+from mifprofile.core.panel.targets import marker_of
+from mifprofile.core.phenotype.gates import KnownGates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ ADEQUACY_CODES = {"INADEQUATE": 0, "LIMITED": 1, "ADEQUATE": 2}
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleScopes:
     """What the scores of one sample share.
 
     Attributes
@@ -82,7 +82,7 @@ class Sample:
         )
         return Guard(self.panel, self.gates, sight, self.options)
 
-    def called(self, calls: pd.DataFrame, gates: KnownGates) -> Sample:
+    def called(self, calls: pd.DataFrame, gates: KnownGates) -> SampleScopes:
         """The same cells, called by other gates.
 
         Parameters
@@ -113,7 +113,7 @@ class Sample:
         return chosen & ~tumour_cells(scope)
 
 
-def adequacy_row(sample: Sample) -> Iterator[Estimate]:
+def adequacy_row(sample: SampleScopes) -> Iterator[Estimate]:
     """Whether there is enough tumour to speak for the lesion."""
     scope = sample.scopes["tumour_bed"]
     level, reason = sample.guard({}).adequacy

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mifprofile.core.landscape.sample import Sample
+    from mifprofile.core.landscape.sample import SampleScopes
     from mifprofile.core.spatial import PairSums
     from mifprofile.options import LandscapeOptions
 
@@ -64,7 +64,7 @@ class Scene:
 
     Attributes
     ----------
-    sample : Sample
+    sample : SampleScopes
     names : tuple of str
         Phenotypes of the panel; a cell's type is the place of its own. Cells without
         one are of the type after the last: they stand by when types are dealt out.
@@ -73,13 +73,13 @@ class Scene:
         Block of each cell.
     """
 
-    sample: Sample
+    sample: SampleScopes
     names: tuple[str, ...]
     pattern: Pattern
     block: NDArray[np.int32]
 
     @classmethod
-    def of(cls, sample: Sample) -> Scene:
+    def of(cls, sample: SampleScopes) -> Scene:
         """Cells on the tissue of the region map, or all if there is none."""
         cells, names = sample.scopes["tissue"].cells, tuple(sample.panel.rules)
         places = cells[["x_um", "y_um"]].to_numpy(float)

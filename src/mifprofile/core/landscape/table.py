@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import (
     ALL,
     COLUMNS,
@@ -20,6 +19,7 @@ from mifprofile.core.landscape.estimates import (
 from mifprofile.core.landscape.guard import Objection, no_tumour
 from mifprofile.core.landscape.her2 import her2_rows
 from mifprofile.core.landscape.infiltration_rows import infiltration_rows
+from mifprofile.core.landscape.metrics import METRICS
 from mifprofile.core.landscape.pdl1 import pdl1_rows
 from mifprofile.core.landscape.regated import Recall, with_other_gates
 from mifprofile.core.landscape.regions import (
@@ -34,12 +34,12 @@ from mifprofile.core.landscape.regions import (
     needs_tumour,
 )
 from mifprofile.core.landscape.rows import rows_of_region
-from mifprofile.core.landscape.sample import Sample, adequacy_row
+from mifprofile.core.landscape.sample import SampleScopes, adequacy_row
 from mifprofile.core.landscape.spatial_rows import Scene, spatial_rows
 from mifprofile.core.landscape.til import immune_class_rows, til_rows
+from mifprofile.core.landscape.uncertainty import Blocks, block_edge_um, cut_blocks
 from mifprofile.core.maps import pixel_of_cells
-from mifprofile.core.metrics import METRICS
-from mifprofile.core.uncertainty import Blocks, block_edge_um, cut_blocks
+from mifprofile.core.phenotype.gates import KnownGates
 
 # What a headline number is not to be read without.
 BESIDE_VALUE = (
@@ -104,7 +104,7 @@ def landscape(
         areas, here = blocks.areas_mm2(mask, um), placed[mask[at]]
         scopes[region] = Scope.of(sample_id, region, areas, here, panel, options)
     absent = _absent(scopes, visible_mm, bool((regions == EXCLUDED).any()))
-    sample = Sample(scopes, regions, um, gates or KnownGates())
+    sample = SampleScopes(scopes, regions, um, gates or KnownGates())
     found = estimates(sample, absent, recall)
     rows = with_intervals(found, blocks, options.min_blocks)
     order = list(scopes)
@@ -172,7 +172,7 @@ def _absent(
 
 
 def estimates(
-    sample: Sample, absent: dict[str, Objection], recall: Recall | None = None
+    sample: SampleScopes, absent: dict[str, Objection], recall: Recall | None = None
 ) -> Iterator[Estimate]:
     """All rows, each judged by the guard, and those that other gates would give."""
     guard = sample.guard(absent)
@@ -183,7 +183,7 @@ def estimates(
     yield from with_other_gates(found, sample, guard, recall, counted)
 
 
-def counted(sample: Sample) -> Iterator[Estimate]:
+def counted(sample: SampleScopes) -> Iterator[Estimate]:
     """Rows of cells that were called: of every region, and of scores."""
     for scope in sample.scopes.values():
         yield from rows_of_region(scope)
@@ -191,7 +191,7 @@ def counted(sample: Sample) -> Iterator[Estimate]:
         yield from rows(sample)
 
 
-def _others(sample: Sample) -> Iterator[Estimate]:
+def _others(sample: SampleScopes) -> Iterator[Estimate]:
     for rows in (adequacy_row, immune_class_rows):
         yield from rows(sample)
     if sample.options.spatial:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mifprofile.core.gates import KnownGates
 from mifprofile.core.landscape.estimates import COLUMNS, NO_SHAPE, Scope, with_intervals
 from mifprofile.core.landscape.guard import no_tumour
 from mifprofile.core.landscape.regions import (
@@ -19,8 +18,9 @@ from mifprofile.core.landscape.regions import (
     band_names,
     needs_tumour,
 )
-from mifprofile.core.landscape.sample import Sample
+from mifprofile.core.landscape.sample import SampleScopes
 from mifprofile.core.landscape.table import estimates
+from mifprofile.core.phenotype.gates import KnownGates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ def landscape_of_areas(
     for region in (*band_names(options.interface_um), MARGIN):
         nothing = np.zeros(1), placed.iloc[:0]
         scopes[region] = Scope.of(sample_id, region, *nothing, panel, options)
-    sample = Sample(scopes, None, np.nan, gates or KnownGates())
+    sample = SampleScopes(scopes, None, np.nan, gates or KnownGates())
     found = estimates(sample, _absent(scopes, placed), recall)
     rows = with_intervals(found, None, options.min_blocks)
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))

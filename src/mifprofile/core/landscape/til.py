@@ -17,10 +17,10 @@ from mifprofile.core.landscape.estimates import (
     scored,
     without_value,
 )
+from mifprofile.core.landscape.metrics import LYMPHOCYTES, METRICS
 from mifprofile.core.landscape.rows import density, percent
-from mifprofile.core.landscape.sample import Sample, from_blocks
-from mifprofile.core.metrics import LYMPHOCYTES, METRICS
-from mifprofile.core.scores import (
+from mifprofile.core.landscape.sample import SampleScopes, from_blocks
+from mifprofile.core.landscape.scores import (
     IMMUNE_CLASSES,
     SURE,
     area_share,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 WHOSE = "lymphocytes"
 
 
-def til_rows(sample: Sample) -> Iterator[Estimate]:
+def til_rows(sample: SampleScopes) -> Iterator[Estimate]:
     """Lymphocytes by area and by number in stroma, and their density in nests."""
     stroma, nests = sample.scopes["stroma"], sample.scopes["tumour"]
     there = sample.of_lineage(stroma, LYMPHOCYTES)
@@ -47,7 +47,7 @@ def til_rows(sample: Sample) -> Iterator[Estimate]:
     yield density(nests, nests.row(WHOSE, "itil_density"), inside)
 
 
-def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
+def immune_class_rows(sample: SampleScopes) -> Iterator[Estimate]:
     """Class by CD8+ densities in nests and stroma, and the probability of each."""
     row = sample.scopes["tumour_bed"].row("CD8+", "immune_class")
     least = sample.options.min_area_mm2
@@ -78,7 +78,7 @@ def immune_class_rows(sample: Sample) -> Iterator[Estimate]:
         yield Estimate(from_blocks(found, bed, sample.options.min_blocks))
 
 
-def _too_little(sample: Sample, row: Row, least: float) -> Row | None:
+def _too_little(sample: SampleScopes, row: Row, least: float) -> Row | None:
     """Row without a value if either density cannot be had."""
     for region in ("tumour", "stroma"):
         area = sample.scopes[region].area_mm2
@@ -111,7 +111,7 @@ def _by_area(stroma: Scope, there: NDArray[np.bool_]) -> Estimate:
     )
 
 
-def _cd8_tallies(sample: Sample) -> NDArray[np.float64]:
+def _cd8_tallies(sample: SampleScopes) -> NDArray[np.float64]:
     """CD8+ cells and mm² of nests, then of stroma, by block, (k, 4)."""
     columns = []
     for region in ("tumour", "stroma"):
@@ -121,7 +121,7 @@ def _cd8_tallies(sample: Sample) -> NDArray[np.float64]:
     return np.stack(columns, axis=1)
 
 
-def _cuts(sample: Sample) -> dict[str, float]:
+def _cuts(sample: SampleScopes) -> dict[str, float]:
     options = sample.options
     return {
         "nest_cut": options.inflamed_per_mm2,

@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import remove_small_objects
 
-from mifprofile.core.quality.tissue import close_mask, grow
+from mifprofile.core.masks import close_mask, grow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

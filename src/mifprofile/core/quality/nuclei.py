@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage.filters import threshold_otsu
 
-from mifprofile.core.targets import names_of
+from mifprofile.core.panel.targets import names_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,8 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
 
+from mifprofile.core.masks import close_mask, grow, shrink
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -61,7 +63,7 @@ def tissue_mask(
     if float(np.quantile(texture, 0.99)) < EMPTY_TEXTURE * level:
         return np.zeros(nuclear.shape, bool)
     mask = _textured(texture, EMPTY_TEXTURE * level / GLASS_CONTRAST)
-    mask = _shrink(mask, EDGE_SIGMAS * smooth_um / um)
+    mask = shrink(mask, EDGE_SIGMAS * smooth_um / um)
     mask = _tidy(mask, close_um / um, min_area_um2 / um**2)
     return _at_level(nuclear, mask, LEVEL_SIGMAS * smooth_um / um, SPECK_UM2 / um**2)
 
@@ -83,18 +85,6 @@ def local_texture(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.flo
     return np.sqrt(np.maximum(square - mean**2, 0))
 
 
-def grow(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
-    """Pixels no farther than a distance from a (h, w) mask."""
-    if not mask.any():
-        return mask.copy()
-    return np.asarray(ndimage.distance_transform_edt(~mask) <= reach_px)
-
-
-def area_mm2(mask: NDArray[np.bool_], um: float) -> float:
-    """Area of a (h, w) mask with pixels of ``um``, mm²."""
-    return float(np.count_nonzero(mask)) * um**2 / 1e6
-
-
 def border_share(mask: NDArray[np.bool_]) -> float:
     """Share of an image's border on which its (h, w) mask lies."""
     inner = np.zeros(mask.shape, bool)
@@ -112,13 +102,6 @@ def _textured(texture: NDArray[np.float64], floor: float) -> NDArray[np.bool_]:
     if tissue - float(np.median(logs[~high])) < np.log(GLASS_CONTRAST):
         return np.ones(texture.shape, bool)
     return logs > max(threshold, tissue + np.log(EDGE_SHARE))
-
-
-def _shrink(mask: NDArray[np.bool_], distance_px: float) -> NDArray[np.bool_]:
-    """Take off a margin towards glass, none at the array's edge."""
-    if mask.all():
-        return mask
-    return np.asarray(ndimage.distance_transform_edt(mask) > distance_px)
 
 
 def _at_level(
@@ -148,13 +131,3 @@ def _tidy(
     size = int(min(min_area_px, mask.size / 20))
     kept = remove_small_objects(closed, max_size=size)
     return np.asarray(remove_small_holes(kept, max_size=size), bool)
-
-
-def close_mask(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
-    """Close a (h, w) mask with a disc that may reach beyond the array's edge."""
-    if radius_px < 1 or not mask.any():
-        return mask.copy()
-    pad = int(np.ceil(radius_px)) + 1
-    grown = ndimage.distance_transform_edt(~np.pad(mask, pad)) <= radius_px
-    closed = ndimage.distance_transform_edt(grown) > radius_px
-    return np.asarray(closed[pad:-pad, pad:-pad] | mask)

@@ -1,9 +1,8 @@
 """From network flows to nuclei and cells, the same whatever the block."""
 
-from mifprofile.core.segment.cells import expand_nuclei, reach_px
-from mifprofile.core.segment.claims import claim_cells, claim_reach_px
 from mifprofile.core.segment.dynamics import follow_flows, sink_labels
 from mifprofile.core.segment.grid import Block, Window, plan_blocks
+from mifprofile.core.segment.grown_cells import expand_nuclei, reach_px
 from mifprofile.core.segment.nuclei import ObjectRules, segment_nuclei
 from mifprofile.core.segment.objects import (
     boxes_of,
@@ -21,6 +20,7 @@ from mifprofile.core.segment.packed import (
 )
 from mifprofile.core.segment.resample import resample, source_window
 from mifprofile.core.segment.seams import STRAIGHT_UM, Seam, block_seams
+from mifprofile.core.segment.whole_cells import claim_cells, claim_reach_px
 
 __all__ = [
     "STRAIGHT_UM",

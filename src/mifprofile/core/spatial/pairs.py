@@ -55,7 +55,7 @@ class PairSums:
     width_um: float
 
 
-class Grid(NamedTuple):
+class PointGrid(NamedTuple):
     """Points sorted into square bins, row by row.
 
     Bins side by side lie side by side in memory, so that all candidates in one row of
@@ -81,7 +81,7 @@ class Grid(NamedTuple):
     reach: int
 
     @classmethod
-    def of(cls, points: NDArray[np.float64], within_um: float) -> Grid:
+    def of(cls, points: NDArray[np.float64], within_um: float) -> PointGrid:
         """Sort (n, 2) points for a search within a distance."""
         low = points.min(axis=0, initial=np.inf)
         low = np.where(np.isfinite(low), low, 0.0)
@@ -134,7 +134,7 @@ def pair_sums(
     window = pattern.window
     reach_px = int(np.ceil(radii[-1] / window.um)) + 1
     overlap = set_covariance(window.mask, reach_px) * window.um**2
-    grid = Grid.of(pattern.points, float(radii[-1]))
+    grid = PointGrid.of(pattern.points, float(radii[-1]))
     types = pattern.types[grid.order]
     shape = (pattern.n_types, pattern.n_types, radii.size)
 
@@ -167,7 +167,7 @@ def disc_counts(
     (n, n_types) int32 array
         Rows as in ``pattern.points``; a cell does not count itself.
     """
-    grid = Grid.of(pattern.points, float(checked_radii([radius_um])[0]))
+    grid = PointGrid.of(pattern.points, float(checked_radii([radius_um])[0]))
     types = pattern.types[grid.order]
     out = np.zeros((len(types), pattern.n_types), np.int32)
 
@@ -202,7 +202,7 @@ def _overlap_at(overlap: NDArray[np.float64], v: float, u: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _add_pairs(
-    grid: Grid,
+    grid: PointGrid,
     types: NDArray[np.int64],
     strip: tuple[int, int],
     squares: NDArray[np.float64],
@@ -239,7 +239,7 @@ def _add_pairs(
 
 @njit(cache=True, nogil=True)
 def _count_discs(
-    grid: Grid,
+    grid: PointGrid,
     types: NDArray[np.int64],
     strip: tuple[int, int],
     square: float,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mifprofile.core.targets import folded, target_of
+from mifprofile.core.panel.targets import folded, target_of
 from mifprofile.errors import FormatError, UsageError
 from mifprofile.model import COMPARTMENTS
 

@@ -19,7 +19,7 @@ UM2 = r"(?:[µμ]m²|um2|[µμ]m\^2)"
 AREAS = tuple(re.compile(rf"{part} Area \({UM2}\)") for part in ("Cell", "Nucleus"))
 # One phenotype per cell, where the analysis was given such a column.
 PHENOTYPE = "Phenotype"
-REGIONS = ("Classifier Label", "Analysis Region")
+REGION_COLUMNS = ("Classifier Label", "Analysis Region")
 FIELDS = ("Image Location", "Image File Name")
 
 
@@ -37,7 +37,8 @@ def layout(table: pd.DataFrame, pixel_um: float | None) -> Layout:
     sizes = [next((c for c in columns if p.fullmatch(c)), None) for p in AREAS]
     area, nucleus = (None if c is None else numbers(table, c) for c in sizes)
     region, field = (
-        next((c for c in names if c in columns), None) for names in (REGIONS, FIELDS)
+        next((c for c in names if c in columns), None)
+        for names in (REGION_COLUMNS, FIELDS)
     )
     return Layout(
         program="HALO",

@@ -15,8 +15,8 @@ from mifprofile.io.readers import open_slide
 from mifprofile.io.store import open_label_store, write_label_store
 from mifprofile.io.tables import write_table
 from mifprofile.model import PixelSize
-from mifprofile.stages.quality.planes import coarse_plane, type_maximum
-from mifprofile.stages.quality.scan import Grid
+from mifprofile.stages.planes import coarse_plane, type_maximum
+from mifprofile.stages.quality.scan import ScanGrid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
 
@@ -46,7 +46,7 @@ def quality(job: Job) -> dict[str, Any]:
     tissue = find_tissue(plane, um, options, highest)
     with open_workers(1, None) as workers:
         masks, figures = survey_slide(
-            Grid(slide, tissue, um), plane, job.panel, options, drawn, workers
+            ScanGrid(slide, tissue, um), plane, job.panel, options, drawn, workers
         )
     areas = core.areas_by_cause(tissue, masks, um)
     table = core.figure_table([*core.area_figures(areas), *figures])

@@ -9,7 +9,7 @@ import numpy as np
 
 from mifprofile.core.quality import LAGS, scan_cells, structure
 from mifprofile.core.segment import plan_blocks
-from mifprofile.stages.quality.planes import read_pixels
+from mifprofile.stages.planes import read_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ SAMPLE_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Grid:
+class ScanGrid:
     """How a slide's pixels fall on the map, on sharpness tiles and on samples.
 
     Attributes
@@ -115,7 +115,7 @@ class Scan:
     squares: NDArray[np.float32]
 
     @classmethod
-    def empty(cls, grid: Grid) -> Scan:
+    def empty(cls, grid: ScanGrid) -> Scan:
         """Provide the arrays that blocks fill in."""
         return cls(
             np.zeros(grid.tissue.shape, np.float32),
@@ -127,7 +127,7 @@ class Scan:
 
 
 def scan_channel(
-    grid: Grid, channel: int, workers: Workers, *, sharpness: bool
+    grid: ScanGrid, channel: int, workers: Workers, *, sharpness: bool
 ) -> Scan:
     """Read a channel's blocks, each once."""
     scan = Scan.empty(grid)
@@ -148,7 +148,9 @@ def window(block: Block, step_px: int) -> Window:
     return rows, columns
 
 
-def _look(scan: Scan, grid: Grid, channel: int, block: Block, sharpness: bool) -> None:
+def _look(
+    scan: Scan, grid: ScanGrid, channel: int, block: Block, sharpness: bool
+) -> None:
     """Fill in one block's part."""
     pixels = read_pixels(grid.slide, 0, channel, block.core_slices)
     here = window(block, grid.cell_px)

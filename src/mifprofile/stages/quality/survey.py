@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifprofile.core import quality as core
-from mifprofile.stages.quality.planes import coarse_plane, type_maximum
-from mifprofile.stages.quality.scan import Grid, Scan, scan_channel
+from mifprofile.core.masks import draw_areas, grow
+from mifprofile.stages.planes import coarse_plane, type_maximum
+from mifprofile.stages.quality.scan import Scan, ScanGrid, scan_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from mifprofile.core.quality import DrawnArea, Figure, Illumination
+    from mifprofile.core.masks import DrawnArea
+    from mifprofile.core.quality import Figure, Illumination
     from mifprofile.model import Panel
     from mifprofile.options import QualityOptions
     from mifprofile.stages.workers import Workers
@@ -46,7 +48,7 @@ class _Channel:
 class _Survey:
     """What grows from channel to channel, so that one at a time is in memory."""
 
-    grid: Grid
+    grid: ScanGrid
     nuclear: Plane
     options: QualityOptions
     clipped: Plane = field(init=False)
@@ -66,7 +68,7 @@ class _Survey:
         values = scan.samples[grid.sampled(tissue)]
         clipped = self._clipped(scan, values)
         np.maximum(self.clipped, clipped, out=self.clipped)
-        clean = tissue & ~core.grow(self.saturated(), HALO_UM / grid.um)
+        clean = tissue & ~grow(self.saturated(), HALO_UM / grid.um)
         if nuclear:
             self.squares = scan.squares
             self.nuclear_excess = core.background_excess(plane, clean, grid.um)
@@ -153,7 +155,7 @@ class _Survey:
 
 
 def survey_slide(
-    grid: Grid,
+    grid: ScanGrid,
     nuclear: Plane,
     panel: Panel,
     options: QualityOptions,
@@ -164,7 +166,7 @@ def survey_slide(
 
     Parameters
     ----------
-    grid : Grid
+    grid : ScanGrid
     nuclear : (h, w) float32 array
         The nuclear channel on the map.
     panel : Panel
@@ -194,7 +196,7 @@ def survey_slide(
     fold = survey.folds(tissue & ~saturated)
     blurred, sharpness = survey.focus(tissue & ~saturated & ~fold)
     masks = {
-        "excluded": core.draw_areas(((a, 1) for a in drawn), shape, grid.cell_px) > 0,
+        "excluded": draw_areas(((a, 1) for a in drawn), shape, grid.cell_px) > 0,
         "fold": fold,
         "saturated": saturated,
         "out_of_focus": blurred,

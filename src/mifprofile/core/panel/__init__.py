@@ -1,0 +1,1 @@
+"""What a panel's markers mean, what it can answer, and its traps."""
