@@ -12,7 +12,6 @@ from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_all
 from mifprofile.testing import SynthOptions
 
-
 # What takes longest starts first: no process is left with it at the end.
 LONGEST = ("workflow", "real", "stages", "napari")
 

@@ -9,13 +9,14 @@ from PIL import Image
 
 from mifprofile.core.quality import CAUSES
 from mifprofile.io.readers import open_slide
-from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
+from mifprofile.model import Channel, PixelSize, Slide
 from mifprofile.options import QualityOptions
 from mifprofile.stages.quality import find_tissue
 from mifprofile.stages.quality.planes import coarse_plane
 from mifprofile.stages.quality.scan import Grid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
+from tests.panels import make_panel
 
 # No image shows a fold, a blurred or a clipped area to the eye. Some have clumps.
 MAX_PERCENT = 2.0
@@ -37,13 +38,7 @@ def excluded(slide, um=None, markers=None):
     nucleus, *rest = (channel.name for channel in slide.channels)
     if "HH3" in rest:
         nucleus, rest = "HH3", [nucleus, *(n for n in rest if n != "HH3")]
-    panel = Panel(
-        name="all channels",
-        species="human",
-        nucleus=nucleus,
-        markers={n: Marker(channel=n, measure="cell") for n in markers or rest},
-        phenotypes={},
-    )
+    panel = make_panel(markers or rest, nucleus=nucleus)
     options = QualityOptions()
     plane, map_um = coarse_plane(slide, nucleus, options.mask_um)
     tissue = find_tissue(plane, map_um, options)
