@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mifprofile.io.config import read_panel
 from mifprofile.io.results import Results
@@ -11,6 +12,10 @@ from mifprofile.io.synthetic import write_synthetic_slide
 from mifprofile.panels import demo_panel_path
 from mifprofile.stages import Job, run_all
 from mifprofile.synthetic import SynthOptions
+
+# The first example may have to wait for numba.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # What takes longest starts first: no process is left with it at the end.
 LONGEST = ("workflow", "real", "stages", "napari")

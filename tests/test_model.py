@@ -7,17 +7,13 @@ from pydantic import ValidationError
 
 from mifprofile.errors import UsageError
 from mifprofile.model import Marker, Panel, PixelSize, Rule, nearest
+from tests.panels import make_panel
 
 
 def panel(**changes):
-    content = {
-        "name": "p",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {"CD8": {"channel": "CD8a", "measure": "membrane"}},
-        "phenotypes": {"CTL": "CD8+"},
-    }
-    return Panel.model_validate(content | changes)
+    return make_panel(
+        {"CD8": "CD8a/membrane"}, **{"phenotypes": {"CTL": "CD8+"}} | changes
+    )
 
 
 @pytest.mark.parametrize("size", [(0.0, 0.5), (-1, -1), (0.5, 0.52), (float("nan"), 1)])
@@ -105,10 +101,7 @@ def test_nearest_ignores_case_and_says_nothing_if_nothing_is_alike():
 
 
 def rules(**phenotypes):
-    markers = {
-        name: {"channel": name, "measure": "cell"} for name in ("CD3", "CD8", "CK")
-    }
-    return panel(markers=markers, phenotypes=phenotypes)
+    return make_panel(("CD3", "CD8", "CK"), phenotypes=phenotypes)
 
 
 def test_a_phenotype_that_is_never_reached():
@@ -130,10 +123,11 @@ def test_phenotypes_that_overlap(phenotypes, expected):
 
 
 def nested(**subsets):
-    names = ("CD3", "CD4", "CD8", "CK", "FOXP3")
-    markers = {name: {"channel": name, "measure": "cell"} for name in names}
     t_cell = {"rule": "CD3+/CK-", "subsets": subsets}
-    return panel(markers=markers, phenotypes={"tumour": "CK+", "T cell": t_cell})
+    return make_panel(
+        ("CD3", "CD4", "CD8", "CK", "FOXP3"),
+        phenotypes={"tumour": "CK+", "T cell": t_cell},
+    )
 
 
 def test_a_subsets_rule_is_its_parents_and_its_own():

@@ -10,18 +10,16 @@ from mifprofile.core.foreign import (
     region_of,
 )
 from mifprofile.errors import UsageError
-from mifprofile.model import Marker, Panel
+from tests.panels import make_panel
 
-PANEL = Panel(
-    name="four",
-    species="human",
-    nucleus="DAPI",
-    markers={
-        "CD8": Marker(channel="CD8a", measure="membrane"),
-        "PD-L1": Marker(channel="PDL1", measure="membrane"),
-        "FOXP3": Marker(channel="FOXP3", measure="nucleus"),
-        "PanCK": Marker(channel="CK", measure="cytoplasm"),
+PANEL = make_panel(
+    {
+        "CD8": "CD8a/membrane",
+        "PD-L1": "PDL1/membrane",
+        "FOXP3": "FOXP3/nucleus",
+        "PanCK": "CK/cytoplasm",
     },
+    name="four",
     phenotypes={"tumour": "PanCK+/CD8-", "CTL": "CD8+", "Treg": "FOXP3+/CD8-"},
 )
 

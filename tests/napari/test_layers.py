@@ -4,21 +4,14 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from mifprofile import Panel, open_results
+from mifprofile import open_results
 from mifprofile.errors import MissingError
 from mifprofile.napari._layers import ORIGIN, cell_values, read_layers
 from mifprofile.napari._reader import NOTHING, get_reader, read
 from mifprofile.viewer import phenotype_colours
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "two",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {n: {"channel": n, "measure": "cell"} for n in ("CK", "CD8")},
-        "phenotypes": {"tumour": "CK+", "CTL": "CD8+"},
-    }
-)
+PANEL = make_panel(("CK", "CD8"), phenotypes={"tumour": "CK+", "CTL": "CD8+"})
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 
 from mifprofile.core.landscape import landscape_of_areas
 from mifprofile.core.phenotype import call_cells, call_positive, marker_levels
-from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
 UM = 0.5
 # Marker: (inForm's name of it, compartment, a gate between both populations).
@@ -29,24 +29,16 @@ READ = {
 INFORM = {"cell": "Entire Cell"}
 PHENOTYPES = {"CK+": "CK", "CD8+": "CD8", "FoxP3+": "FOXP3", "CD68+": "CD68"}
 GATES = {name: gate for name, (_, _, gate) in READ.items()}
-PANEL = Panel.model_validate(
-    {
-        "name": "lung",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            name: {"channel": channel, "measure": compartment}
-            for name, (channel, compartment, _) in READ.items()
-        },
-        "phenotypes": {
-            "CK+": "CK+/CD68-",
-            "FoxP3+": "FOXP3+/CK-",
-            "CD8+": "CD8+/FOXP3-",
-            "CD68+": "CD68+",
-        },
-        "states": ["PD-L1"],
-        "tumour": "CK+",
-    }
+PANEL = make_panel(
+    {name: f"{channel}/{where}" for name, (channel, where, _) in READ.items()},
+    phenotypes={
+        "CK+": "CK+/CD68-",
+        "FoxP3+": "FOXP3+/CK-",
+        "CD8+": "CD8+/FOXP3-",
+        "CD68+": "CD68+",
+    },
+    states=["PD-L1"],
+    tumour="CK+",
 )
 TISSUE = {"Tumor": "tumour", "Stroma": "stroma", "Background": "glass"}
 

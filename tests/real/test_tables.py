@@ -8,31 +8,26 @@ import pandas as pd
 import pytest
 
 from mifprofile.io.results import Results
-from mifprofile.model import Panel
 from mifprofile.options import IngestOptions, Options
 from mifprofile.stages import Job, run_all
+from tests.panels import make_panel
 
 UM = 0.5
-PANEL = Panel.model_validate(
+PANEL = make_panel(
     {
-        "name": "lung",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            "PD-L1": {"channel": "PDL1", "measure": "membrane"},
-            "CD8": {"channel": "CD8", "measure": "membrane"},
-            "FOXP3": {"channel": "FoxP3", "measure": "nucleus"},
-            "CD68": {"channel": "CD68", "measure": "cytoplasm"},
-            "CK": {"channel": "CK", "measure": "cytoplasm"},
-        },
-        "phenotypes": {
-            "tumour": "CK+",
-            "CTL": "CD8+",
-            "Treg": "FOXP3+",
-            "macrophage": "CD68+",
-        },
-        "tumour": "tumour",
-    }
+        "PD-L1": "PDL1/membrane",
+        "CD8": "CD8/membrane",
+        "FOXP3": "FoxP3/nucleus",
+        "CD68": "CD68/cytoplasm",
+        "CK": "CK/cytoplasm",
+    },
+    phenotypes={
+        "tumour": "CK+",
+        "CTL": "CD8+",
+        "Treg": "FOXP3+",
+        "macrophage": "CD68+",
+    },
+    tumour="tumour",
 )
 OURS = {
     "CK+": "tumour",

@@ -6,26 +6,20 @@ import pytest
 
 from mifprofile.core.landscape import landscape
 from mifprofile.core.phenotype.conflicts import Combination
-from mifprofile.model import Marker, Panel
 from mifprofile.options import LandscapeOptions
 from mifprofile.report import Overview, ReportContent, Tile, shown_channels
+from tests.panels import make_panel
 
 
 @pytest.fixture(scope="session")
 def panel():
-    return Panel(
+    return make_panel(
+        {"CD8": "CD8a/membrane", "CK": "CK-EPCAM/cytoplasm", "PD-L1": "PDL1/membrane"},
         name="two markers",
-        species="human",
-        nucleus="DAPI",
-        markers={
-            "CD8": Marker(channel="CD8a", measure="membrane"),
-            "CK": Marker(channel="CK-EPCAM", measure="cytoplasm"),
-            "PD-L1": Marker(channel="PDL1", measure="membrane"),
-        },
         phenotypes={"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
-        states=("PD-L1",),
+        states=["PD-L1"],
         tumour="tumour",
-        impossible=("CD8+/CK+",),
+        impossible=["CD8+/CK+"],
     )
 
 

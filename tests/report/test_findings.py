@@ -3,18 +3,8 @@ from dataclasses import replace
 import pytest
 
 from mifprofile.core.phenotype.conflict_rates import judge_rate
-from mifprofile.model import Marker, Panel
 from mifprofile.report.findings import find
-
-
-def _panel(*names):
-    return Panel(
-        name="any",
-        species="human",
-        nucleus="DAPI",
-        markers={name: Marker(channel=name, measure="cell") for name in names},
-        phenotypes={},
-    )
+from tests.panels import make_panel
 
 
 @pytest.mark.parametrize(
@@ -32,13 +22,13 @@ def _panel(*names):
 def test_rates_are_judged_by_the_limits_of_their_markers(
     combination, percent, of, word
 ):
-    panel = _panel("CD8", "FOXP3", "PanCK")
+    panel = make_panel(("CD8", "FOXP3", "PanCK"))
     assert judge_rate(combination, percent, of, panel).word == word
 
 
 @pytest.mark.parametrize("keratin", ["CK", "PanCK", "pan-cytokeratin", "CK8", "KRT8"])
 def test_all_keratins_share_their_limits(keratin):
-    verdict = judge_rate(f"FOXP3+/{keratin}+", 0.0, 100, _panel("FOXP3", keratin))
+    verdict = judge_rate(f"FOXP3+/{keratin}+", 0.0, 100, make_panel(("FOXP3", keratin)))
     assert (verdict.warn, verdict.fail) == (2.0, 5.0)
 
 

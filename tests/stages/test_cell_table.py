@@ -9,24 +9,15 @@ import tifffile
 
 from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
-from mifprofile.model import Panel
 from mifprofile.options import IngestOptions, Options
 from mifprofile.stages import Job, open_results, run_all, run_stage
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "two",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            "CD8": {"channel": "CD8", "measure": "membrane"},
-            "PanCK": {"channel": "CK", "measure": "cytoplasm"},
-            "PD-L1": {"channel": "PDL1", "measure": "membrane"},
-        },
-        "phenotypes": {"tumour": "PanCK+/CD8-", "CTL": "CD8+/PanCK-"},
-        "states": ["PD-L1"],
-        "tumour": "tumour",
-    }
+PANEL = make_panel(
+    {"CD8": "CD8/membrane", "PanCK": "CK/cytoplasm", "PD-L1": "PDL1/membrane"},
+    phenotypes={"tumour": "PanCK+/CD8-", "CTL": "CD8+/PanCK-"},
+    states=["PD-L1"],
+    tumour="tumour",
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.quality import FAULTS, PLANTED, excluded_share, overlaps
 from mifprofile.core.quality import CAUSES, figure_table
-from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
+from mifprofile.model import Channel, PixelSize, Slide
 from mifprofile.options import STAGES, QualityOptions
 from mifprofile.stages import run_all
 from mifprofile.stages.planes import coarse_plane
@@ -16,14 +16,9 @@ from mifprofile.stages.quality.scan import Grid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
 from mifprofile.synthetic import SynthOptions, synthetic_block
+from tests.panels import make_panel
 
-PANEL = Panel(
-    name="one marker",
-    species="human",
-    nucleus="DAPI",
-    markers={"CD8": Marker(channel="CD8", measure="membrane")},
-    phenotypes={},
-)
+PANEL = make_panel({"CD8": "CD8/membrane"})
 
 
 def survey(pixels, block_px=1024):

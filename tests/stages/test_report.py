@@ -11,20 +11,21 @@ from mifprofile.errors import FormatError
 from mifprofile.io.results import Results
 from mifprofile.io.store import write_label_store, write_slide_store
 from mifprofile.io.tables import write_table
-from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
+from mifprofile.model import Channel, PixelSize, Slide
 from mifprofile.options import LandscapeOptions, Options, ReportOptions
 from mifprofile.stages.job import Job
 from mifprofile.stages.report import gather, report
+from tests.panels import make_panel
 
 UM = 0.5
 
 
 def _panel(measure="membrane"):
-    return Panel(
+    return make_panel(
+        {"CD8": f"T/{measure}"},
         name="one marker",
         species="mouse",
         nucleus="DNA",
-        markers={"CD8": Marker(channel="T", measure=measure)},
         phenotypes={"CTL": "CD8+"},
     )
 

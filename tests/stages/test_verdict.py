@@ -9,7 +9,7 @@ import pytest
 from mifprofile.cli import main
 from mifprofile.core.quality import QualityVerdict
 from mifprofile.io.config import override_options
-from mifprofile.model import Channel, Marker, Panel, PixelSize, Slide
+from mifprofile.model import Channel, PixelSize, Slide
 from mifprofile.options import QualityOptions
 from mifprofile.stages import run_all, run_stage
 from mifprofile.stages.planes import coarse_plane
@@ -20,6 +20,7 @@ from mifprofile.stages.verdict import (
     show_verdict,
     too_frequent,
 )
+from tests.panels import make_panel
 
 
 def with_methods(job, **methods):
@@ -69,16 +70,9 @@ def test_a_gate_by_hand_decides(copy, tmp_path):
 
 
 def test_a_subset_rests_on_its_markers():
-    panel = Panel.model_validate(
-        {
-            "name": "subsets",
-            "species": "human",
-            "nucleus": "DAPI",
-            "markers": {
-                name: {"channel": name, "measure": "cell"} for name in ("CD3", "CD8")
-            },
-            "phenotypes": {"T": {"rule": "CD3+", "subsets": {"CTL": "CD8+"}}},
-        }
+    panel = make_panel(
+        ("CD3", "CD8"),
+        phenotypes={"T": {"rule": "CD3+", "subsets": {"CTL": "CD8+"}}},
     )
     gates = pd.DataFrame({"marker": ["CD3", "CD8"], "grade": ["clear", "undecided"]})
     (names,) = markers_to_decide(gates, panel).values()
@@ -88,14 +82,7 @@ def test_a_subset_rests_on_its_markers():
 
 @pytest.mark.parametrize(("percent", "of", "said"), [(50.0, 80, 1), (50.0, 8, 0)])
 def test_impossible_combinations_count_from_enough_cells_on(percent, of, said):
-    panel = Panel(
-        name="two",
-        species="human",
-        nucleus="DAPI",
-        markers={n: Marker(channel=n, measure="cell") for n in ("CD8", "FOXP3")},
-        phenotypes={},
-        impossible=("CD8+/FOXP3+",),
-    )
+    panel = make_panel(("CD8", "FOXP3"), impossible=["CD8+/FOXP3+"])
     row = {"combination": "CD8+/FOXP3+", "percent": percent, "of": of}
     assert len(tuple(too_frequent([row], panel))) == said
     assert not tuple(too_frequent([row | {"percent": None}], panel))

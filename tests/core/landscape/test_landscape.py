@@ -18,22 +18,18 @@ from mifprofile.core.landscape.scores import HAS_VALUE
 from mifprofile.core.phenotype.gates import KnownGates
 from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
+PANEL = make_panel(
     {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            "CD8": {"channel": "a", "measure": "membrane"},
-            "FOXP3": {"channel": "b", "measure": "nucleus"},
-            "CK": {"channel": "c", "measure": "cytoplasm"},
-            "PD-L1": {"channel": "d", "measure": "membrane"},
-        },
-        "phenotypes": {"tumour": "CK+/CD8-", "CTL": "CD8+/CK-", "Treg": "FOXP3+/CD8-"},
-        "states": ["PD-L1"],
-        "tumour": "tumour",
-    }
+        "CD8": "a/membrane",
+        "FOXP3": "b/nucleus",
+        "CK": "c/cytoplasm",
+        "PD-L1": "d/membrane",
+    },
+    phenotypes={"tumour": "CK+/CD8-", "CTL": "CD8+/CK-", "Treg": "FOXP3+/CD8-"},
+    states=["PD-L1"],
+    tumour="tumour",
 )
 
 

@@ -14,26 +14,21 @@ from mifprofile.core.landscape import (
     region_of_cells,
 )
 from mifprofile.core.measure import cell_runs, measure_cells
-from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
 KEYS = ["region", "phenotype", "phenotype_b", "metric", "param"]
 NUMBERS = ["value", "n_num", "n_den", "area_mm2", "ci_low", "ci_high", "n_blocks"]
 MARKERS = ("PanCK", "HER2", "CD8", "FOXP3", "PD-L1")
-PANEL = Panel.model_validate(
-    {
-        "name": "oracle",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {m: {"channel": m, "measure": "membrane"} for m in MARKERS},
-        "phenotypes": {
-            "tumour": "PanCK+/CD8-",
-            "CTL": "CD8+/PanCK-",
-            "Treg": "FOXP3+/CD8-/PanCK-",
-        },
-        "states": ["PD-L1"],
-        "tumour": "tumour",
-    }
+PANEL = make_panel(
+    {marker: f"{marker}/membrane" for marker in MARKERS},
+    phenotypes={
+        "tumour": "PanCK+/CD8-",
+        "CTL": "CD8+/PanCK-",
+        "Treg": "FOXP3+/CD8-/PanCK-",
+    },
+    states=["PD-L1"],
+    tumour="tumour",
 )
 OPTIONS = LandscapeOptions(
     her2_levels=(10, 20, 30),

@@ -5,8 +5,8 @@ import pytest
 from mifprofile.core.landscape import OUTSIDE, STROMA, TUMOUR, landscape, widen
 from mifprofile.core.landscape.metrics import METRICS
 from mifprofile.core.phenotype.gates import KnownGates
-from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
 UM = 20.0
 MARKERS = ("PanCK", "HER2", "CD3", "CD8", "FOXP3", "CD68", "CD20", "PD-L1")
@@ -20,21 +20,12 @@ PHENOTYPES = {
 
 
 def panel_of(*without, phenotypes=PHENOTYPES):
-    markers = {
-        name: {"channel": name, "measure": "membrane"}
-        for name in MARKERS
-        if name not in without
-    }
-    return Panel.model_validate(
-        {
-            "name": "wide",
-            "species": "human",
-            "nucleus": "DAPI",
-            "markers": markers,
-            "phenotypes": phenotypes,
-            "states": ["PD-L1"] if "PD-L1" in markers else [],
-            "tumour": "tumour",
-        }
+    names = [name for name in MARKERS if name not in without]
+    return make_panel(
+        {name: f"{name}/membrane" for name in names},
+        phenotypes=phenotypes,
+        states=[name for name in names if name == "PD-L1"],
+        tumour="tumour",
     )
 
 

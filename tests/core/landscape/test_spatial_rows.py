@@ -12,8 +12,8 @@ from mifprofile.core.landscape import (
     widen,
 )
 from mifprofile.core.phenotype.gates import KnownGates
-from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
 MARKERS = ("CK", "CD8", "FOXP3")
 PHENOTYPES = {"tumour": "CK+/CD8-", "CTL": "CD8+/CK-", "Treg": "FOXP3+/CD8-"}
@@ -29,15 +29,8 @@ OPTIONS = LandscapeOptions(
 def panel_of(*markers, tumour="tumour"):
     wanted = {"CK": "tumour", "CD8": "CTL", "FOXP3": "Treg"}
     names = [wanted[marker] for marker in markers]
-    return Panel.model_validate(
-        {
-            "name": "small",
-            "species": "human",
-            "nucleus": "DAPI",
-            "markers": {m: {"channel": m, "measure": "cell"} for m in MARKERS},
-            "phenotypes": {n: PHENOTYPES[n] for n in names},
-            "tumour": tumour,
-        }
+    return make_panel(
+        MARKERS, phenotypes={n: PHENOTYPES[n] for n in names}, tumour=tumour
     )
 
 

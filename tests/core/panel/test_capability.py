@@ -2,7 +2,7 @@ import pytest
 
 from mifprofile.core.panel.capability import capabilities, capability, traps
 from mifprofile.core.panel.targets import target_of
-from mifprofile.model import Panel
+from tests.panels import make_panel
 
 CORE = ("CD8", "FOXP3", "PD-L1", "HER2")
 PANCK = (*CORE, "PanCK")
@@ -15,17 +15,11 @@ YES, ROUGHLY, NO = "OK", "APPROX", "NOT_COMPUTABLE"
 
 def panel(names, **changes):
     tumour = next((n for n in ("PanCK", "HER2") if n in names), None)
-    content = {
-        "name": "p",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            n: {"channel": n, "measure": target_of(n).measure[0]} for n in names
-        },
-        "phenotypes": {"tumour": f"{tumour}+"} if tumour else {},
-        "tumour": "tumour" if tumour else None,
-    }
-    return Panel.model_validate(content | changes)
+    parts = {"phenotypes": {"tumour": f"{tumour}+"}, "tumour": "tumour"}
+    return make_panel(
+        {name: f"{name}/{target_of(name).measure[0]}" for name in names},
+        **(parts if tumour else {}) | changes,
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from mifprofile.core.panel.targets import (
     names_of,
     target_of,
 )
-from mifprofile.model import Marker, Panel
+from tests.panels import make_panel
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,7 @@ def test_every_clone_binds_a_known_target():
 
 
 def test_the_first_marker_of_a_molecule_counts():
-    markers = {n: Marker(channel=n, measure="cell") for n in ("CK8", "CK7", "S100")}
-    panel = Panel(
-        name="p", species="mouse", nucleus="D", markers=markers, phenotypes={}
-    )
+    panel = make_panel(("CK8", "CK7", "S100"), species="mouse", nucleus="D")
     assert names_of(panel.markers) == {"PanCK"}
     assert marker_of("PanCK", panel) == "CK8"
     assert marker_of("CD8", panel) is None

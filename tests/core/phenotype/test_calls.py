@@ -15,20 +15,13 @@ from mifprofile.core.phenotype import (
     matches,
 )
 from mifprofile.model import Panel
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            "CD8": {"channel": "a", "measure": "membrane"},
-            "CK": {"channel": "b", "measure": "cytoplasm"},
-        },
-        "phenotypes": {"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
-        "tumour": "tumour",
-        "impossible": ["CD8+/CK+"],
-    }
+PANEL = make_panel(
+    {"CD8": "a/membrane", "CK": "b/cytoplasm"},
+    phenotypes={"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
+    tumour="tumour",
+    impossible=["CD8+/CK+"],
 )
 POSITIVE = pd.DataFrame(
     {
@@ -75,24 +68,16 @@ def test_the_first_rule_wins():
     assert names.tolist() == ["T", "tumour", "other", "T"]
 
 
-T_CELLS = Panel.model_validate(
-    {
-        "name": "T cells",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            name: {"channel": name, "measure": "cell"}
-            for name in ("CD3", "CD8", "FOXP3", "CK", "PD-L1")
+T_CELLS = make_panel(
+    ("CD3", "CD8", "FOXP3", "CK", "PD-L1"),
+    phenotypes={
+        "tumour": "CK+/CD3-",
+        "T cell": {
+            "rule": "CD3+/CK-",
+            "subsets": {"CTL": "CD8+", "Treg": "FOXP3+/CD8-"},
         },
-        "phenotypes": {
-            "tumour": "CK+/CD3-",
-            "T cell": {
-                "rule": "CD3+/CK-",
-                "subsets": {"CTL": "CD8+", "Treg": "FOXP3+/CD8-"},
-            },
-        },
-        "states": ["PD-L1"],
-    }
+    },
+    states=["PD-L1"],
 )
 GATES = dict.fromkeys(T_CELLS.markers, 100.0)
 

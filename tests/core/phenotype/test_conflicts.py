@@ -4,20 +4,12 @@ import pytest
 from scipy.stats import fisher_exact
 
 from mifprofile.core.phenotype.conflicts import impossible_combinations
-from mifprofile.model import Panel
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            "CD8": {"channel": "a", "measure": "membrane"},
-            "CK": {"channel": "b", "measure": "cytoplasm"},
-        },
-        "phenotypes": {"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
-        "impossible": ["CD8+/CK+"],
-    }
+PANEL = make_panel(
+    {"CD8": "a/membrane", "CK": "b/cytoplasm"},
+    phenotypes={"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
+    impossible=["CD8+/CK+"],
 )
 WHITE, CTL, TUMOUR, BOTH = "-", "C", "T", "X"
 

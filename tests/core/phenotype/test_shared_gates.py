@@ -4,18 +4,10 @@ import pytest
 
 from mifprofile.core.phenotype.gates import GATE_COLUMNS, GATE_FIGURES, grade_of
 from mifprofile.core.phenotype.shared_gates import Levels, shared_gates
-from mifprofile.model import Panel
 from mifprofile.options import GatesOptions, Options
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {"CD8": {"channel": "a", "measure": "cell"}},
-        "phenotypes": {"CTL": "CD8+"},
-    }
-)
+PANEL = make_panel({"CD8": "a/cell"}, phenotypes={"CTL": "CD8+"})
 TIMES = {"A0": "baseline", "A1": "week3", "B0": "baseline", "B1": "week3"}
 PATIENTS = {name: name[0] for name in TIMES}
 
@@ -189,16 +181,15 @@ def test_what_was_found_to_overlap_does_so_in_a_group_of_one():
     ck[:300] = 200 * np.exp(rng.normal(0, 0.6, 300))
     cd3 = cells(0, 0.0, 2000)["CD8"]
     cd3[:300] *= 9
-    markers = {m: {"channel": m, "measure": "cell"} for m in ("CD3", "CK")}
     rules = {"tumour": "CK+/CD3-", "T": "CD3+/CK-"}
-    content = PANEL.model_dump() | {"markers": markers, "phenotypes": rules}
+    panel = make_panel(("CD3", "CK"), phenotypes=rules)
     samples = {"A0": Levels(pd.DataFrame({"CD3": cd3, "CK": ck}))}
     grades = [
         shared_gates(
             samples,
             {"A0": "A"},
             TIMES,
-            Panel.model_validate(content),
+            panel,
             Options(gates=GatesOptions(scope=scope)),
         ).set_index("marker")["grade"]["CK"]
         for scope in ("slide", "patient")

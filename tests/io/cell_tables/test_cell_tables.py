@@ -7,17 +7,11 @@ import pytest
 
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.cell_tables import read_areas_mm2, read_cell_table
-from mifprofile.model import Marker, Panel
+from tests.panels import make_panel
 
-PANEL = Panel(
+PANEL = make_panel(
+    {"CD8": "CD8a/membrane", "PD-L1": "PDL1/membrane", "FOXP3": "FOXP3/nucleus"},
     name="four",
-    species="human",
-    nucleus="DAPI",
-    markers={
-        "CD8": Marker(channel="CD8a", measure="membrane"),
-        "PD-L1": Marker(channel="PDL1", measure="membrane"),
-        "FOXP3": Marker(channel="FOXP3", measure="nucleus"),
-    },
     phenotypes={"CTL": "CD8+", "Treg": "FOXP3+"},
 )
 INFORM = (

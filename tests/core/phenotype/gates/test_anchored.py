@@ -8,36 +8,9 @@ from mifprofile.core.phenotype.gates.anchored import (
     gate_from_slide,
 )
 from mifprofile.errors import UsageError
-from mifprofile.model import Panel, Rule
+from mifprofile.model import Rule
 from mifprofile.options import PhenotypeOptions
-
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {m: {"channel": m, "measure": "cell"} for m in ("CD8", "CK", "CD3")},
-        "phenotypes": {"tumour": "CK+"},
-    }
-)
-
-
-def population(rng, n, level, spread=0.25):
-    return np.expm1(rng.normal(np.log1p(level), spread, n))
-
-
-def table(cells=1000):
-    """Half CK+ with a little CD8 light, a fifth CD8+."""
-    rng = np.random.default_rng(0)
-    tumour = np.arange(cells) < cells // 2
-    lymphoid = np.arange(cells) >= cells * 4 // 5
-    return pd.DataFrame(
-        {
-            "CK": population(rng, cells, np.where(tumour, 2000, 100)),
-            "CD8": population(rng, cells, np.where(lymphoid, 900, 100)),
-            "CD3": population(rng, cells, np.where(lymphoid, 900, 100)),
-        }
-    )
+from tests.core.phenotype.gates.populations import PANEL, table
 
 
 def test_a_gate_is_anchored_to_known_negatives():

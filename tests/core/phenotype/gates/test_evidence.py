@@ -6,25 +6,16 @@ from hypothesis import strategies as st
 
 from mifprofile.core.phenotype.gates import find_gates, gate_alone, grade_of
 from mifprofile.core.phenotype.gates.shape import Shape
-from mifprofile.model import Panel
 from mifprofile.options import PhenotypeOptions
+from tests.panels import make_panel
 
 OPTIONS = PhenotypeOptions()
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            "CD3": {"channel": "a", "measure": "cell"},
-            "CK": {"channel": "b", "measure": "cell"},
-            "FOXP3": {"channel": "c", "measure": "nucleus"},
-        },
-        "phenotypes": {
-            "tumour": "CK+/CD3-",
-            "T": {"rule": "CD3+/CK-", "subsets": {"Treg": "FOXP3+"}},
-        },
-    }
+PANEL = make_panel(
+    {"CD3": "a/cell", "CK": "b/cell", "FOXP3": "c/nucleus"},
+    phenotypes={
+        "tumour": "CK+/CD3-",
+        "T": {"rule": "CD3+/CK-", "subsets": {"Treg": "FOXP3+"}},
+    },
 )
 
 

@@ -16,18 +16,9 @@ from mifprofile.core.phenotype.gates import (
 from mifprofile.core.phenotype.gates.figures import dim_threshold, population_pct
 from mifprofile.core.phenotype.gates.shape import Shape
 from mifprofile.options import PhenotypeOptions
+from tests.core.phenotype.gates.populations import mixed
 
 OPTIONS = PhenotypeOptions()
-
-
-def population(rng, n, level, spread=0.25):
-    return np.expm1(rng.normal(np.log1p(level), spread, n))
-
-
-def mixed(seed, share, n=3000, high=900):
-    rng = np.random.default_rng(seed)
-    count = round(n * share)
-    return np.r_[population(rng, n - count, 100), population(rng, count, high)]
 
 
 def test_a_gate_that_fits_has_not_drifted():

@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,43 +12,10 @@ from mifprofile.core.phenotype.gates import (
     method_of,
 )
 from mifprofile.errors import UsageError
-from mifprofile.model import Panel
 from mifprofile.options import PhenotypeOptions
+from tests.core.phenotype.gates.populations import PANEL, mixed, population, table
 
 OPTIONS = PhenotypeOptions()
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {m: {"channel": m, "measure": "cell"} for m in ("CD8", "CK", "CD3")},
-        "phenotypes": {"tumour": "CK+"},
-    }
-)
-
-
-def population(rng, n, level, spread=0.25):
-    return np.expm1(rng.normal(np.log1p(level), spread, n))
-
-
-def mixed(seed, share, n=3000, high=900):
-    rng = np.random.default_rng(seed)
-    count = round(n * share)
-    return np.r_[population(rng, n - count, 100), population(rng, count, high)]
-
-
-def table(cells=1000):
-    """Half CK+ with a little CD8 light, a fifth CD8+."""
-    rng = np.random.default_rng(0)
-    tumour = np.arange(cells) < cells // 2
-    lymphoid = np.arange(cells) >= cells * 4 // 5
-    return pd.DataFrame(
-        {
-            "CK": population(rng, cells, np.where(tumour, 2000, 100)),
-            "CD8": population(rng, cells, np.where(lymphoid, 900, 100)),
-            "CD3": population(rng, cells, np.where(lymphoid, 900, 100)),
-        }
-    )
 
 
 @pytest.mark.parametrize("levels", [np.full(100, 7.0), np.ones(3), np.empty(0)])

@@ -5,26 +5,15 @@ from hypothesis import strategies as st
 
 from mifprofile.core.phenotype.gates import fit_gate
 from mifprofile.options import PhenotypeOptions
+from tests.core.phenotype.gates.populations import mixed, population
 
 OPTIONS = PhenotypeOptions()
 
 
-def population(rng, n, level, spread=0.25):
-    return np.expm1(rng.normal(np.log1p(level), spread, n))
-
-
-def mixed(seed, share, n=3000, high=900):
-    rng = np.random.default_rng(seed)
-    count = round(n * share)
-    low = population(rng, n - count, 100)
-    return np.concatenate([low, population(rng, count, high)]), np.arange(n) >= (
-        n - count
-    )
-
-
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.05, 0.3, 0.7, 0.94])
 def test_the_gate_splits_two_populations(share):
-    levels, positive = mixed(0, share)
+    levels = mixed(0, share)
+    positive = np.arange(levels.size) >= levels.size - round(levels.size * share)
     gate = fit_gate(levels, OPTIONS)
     assert gate.grade == "clear"
     assert 150 < gate.threshold < 700
@@ -87,7 +76,7 @@ def test_a_gate_knows_no_order_and_no_missing_cell(order, missing):
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-6, 6))
 def test_a_mixture_knows_no_unit(power):
-    levels, _ = mixed(0, 0.1, n=500)
+    levels = mixed(0, 0.1, n=500)
     own, other = fit_gate(levels, OPTIONS), fit_gate(10**power * levels, OPTIONS)
     assert other.grade == own.grade == "clear"
     assert other.threshold == pytest.approx(10**power * own.threshold)
@@ -103,7 +92,7 @@ def test_a_mixture_knows_no_unit(power):
     ],
 )
 def test_a_split_is_doubted_by_the_options(name, value, why):
-    levels, _ = mixed(0, 0.1, n=500)
+    levels = mixed(0, 0.1, n=500)
     gate = fit_gate(levels, OPTIONS.model_copy(update={name: value}))
     assert gate.grade == "undecided"
     assert why in gate.note
