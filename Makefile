@@ -12,7 +12,7 @@ PROCESSES ?= 2
 XVFB := $(shell command -v xvfb-run)
 SCREEN := $(if $(DISPLAY),,$(if $(XVFB),xvfb-run -a -s "-screen 0 1280x1024x24"))
 
-.PHONY: demo test test-cellpose4 lint bench clean
+.PHONY: demo test test-cellpose4 lint generate bench clean
 
 demo: $(VENV)/.core
 	$(BIN)/mifprofile demo -o demo
@@ -32,6 +32,11 @@ lint: $(VENV)/.dev
 	$(BIN)/npe2 validate --imports src/mifprofile/napari/napari.yaml
 	$(BIN)/snakefmt --check workflow Snakefile
 	$(BIN)/snakemake --lint -s workflow/Snakefile
+
+# Every file that is made from the code.
+generate: $(VENV)/.dev
+	$(BIN)/python -m mifprofile.io.schemas workflow/schemas
+	$(BIN)/python -m mifprofile.io.dictionary docs/metrics.md
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

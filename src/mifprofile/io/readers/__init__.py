@@ -8,7 +8,6 @@ from mifprofile.arguments import as_path
 from mifprofile.errors import FormatError, MissingError
 from mifprofile.io.readers import _akoya, _ome_tiff, _ome_zarr, _plain_tiff
 from mifprofile.io.readers._common import Found, to_slide
-from mifprofile.io.readers._tiff import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from mifprofile.model import Slide
 
 __all__ = ["open_slide", "read_label_image"]
+
+# The first whose it is reads a file; the last takes any TIFF.
+READERS = (_ome_zarr, _ome_tiff, _akoya, _plain_tiff)
 
 
 def open_slide(
@@ -97,11 +99,4 @@ def _existing(path: StrPath) -> Path:
 
 def _read(path: Path) -> Found:
     """Send a file to the reader of its format."""
-    if path.is_dir():
-        return _ome_zarr.read(path)
-    head = read_head(path)
-    if head.ome_xml is not None:
-        return _ome_tiff.read(path, head.ome_xml)
-    if _akoya.MARK in head.page.description:
-        return _akoya.read(path)
-    return _plain_tiff.read(path, head)
+    return next(reader for reader in READERS if reader.is_mine(path)).read(path)

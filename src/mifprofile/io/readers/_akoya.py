@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from mifprofile.errors import FormatError
 from mifprofile.io.readers._common import Found, refuse_colour
-from mifprofile.io.readers._tiff import read_pages, read_stack
+from mifprofile.io.readers._tiff import read_head, read_pages, read_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,11 @@ MARK = "PerkinElmer-QPI-ImageDescription"
 _FULL, _REDUCED = "FullResolution", "ReducedResolution"
 
 Described = tuple["TiffPage", ET.Element]
+
+
+def is_mine(path: Path) -> bool:
+    """Whether it is a TIFF that an Akoya program wrote."""
+    return MARK in read_head(path).page.description
 
 
 def read(path: Path) -> Found:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from mifprofile.errors import FormatError
 from mifprofile.io._units import to_um
 from mifprofile.io.readers._common import Found
-from mifprofile.io.readers._tiff import read_largest_series
+from mifprofile.io.readers._tiff import read_head, read_largest_series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from mifprofile.io.readers._segments import SegmentedLevel
 
 
-def read(path: Path, ome_xml: str) -> Found:
+def is_mine(path: Path) -> bool:
+    """Whether it is a TIFF with OME's description."""
+    return read_head(path).ome_xml is not None
+
+
+def read(path: Path) -> Found:
     """Read the largest image of an OME-TIFF, lazily."""
-    images = _pixels(path, ome_xml)
+    images = _pixels(path, read_head(path).ome_xml or "")
     number, levels = read_largest_series(path)
     pixels = _matching(images, number, levels[0])
     return Found(

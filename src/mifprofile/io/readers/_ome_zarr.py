@@ -79,6 +79,11 @@ class ZarrLevel:
         return block.transpose(order).reshape(-1, *(block.shape[i] for i in order[-2:]))
 
 
+def is_mine(path: Path) -> bool:
+    """Whether it is a folder."""
+    return path.is_dir()
+
+
 def read(path: Path) -> Found:
     """Read the largest image of an OME-Zarr folder, lazily."""
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mifprofile.io._units import to_um
 from mifprofile.io.readers._common import Found
-from mifprofile.io.readers._tiff import read_largest_series
+from mifprofile.io.readers._tiff import read_head, read_largest_series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 _LARGEST_UM = 20.0
 
 
-def read(path: Path, head: TiffHead) -> Found:
+def is_mine(path: Path) -> bool:
+    """Whether it is a TIFF at all; raises FormatError, as nobody else reads it."""
+    read_head(path)
+    return True
+
+
+def read(path: Path) -> Found:
     """Read the largest stack of planes of a TIFF, lazily."""
+    head = read_head(path)
     _, levels = read_largest_series(path)
     return Found(
         file_format="TIFF",
