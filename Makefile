@@ -18,7 +18,7 @@ demo: $(VENV)/.core
 	$(BIN)/mifprofile demo -o demo
 
 test: $(VENV)/.dev lint
-	$(SCREEN) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+	$(SCREEN) $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Cellpose 4 cannot be installed beside Cellpose 3.
 test-cellpose4: $(CELLPOSE4)/.ready

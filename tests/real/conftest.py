@@ -12,9 +12,3 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder ../shared/data with real slides beside the repository")
     return folder
-
-
-@pytest.fixture(scope="session")
-def mibi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every MIBI image is analysed once, with defaults."""
-    return tmp_path_factory.mktemp("mibi")

@@ -1,4 +1,4 @@
-"""No number on real images where nobody could look, and one where somebody could."""
+"""A score of a real field whose cells people have named."""
 
 from __future__ import annotations
 
