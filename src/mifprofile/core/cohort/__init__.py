@@ -1,5 +1,6 @@
 """Statistics of a cohort, in which the patient is the unit."""
 
+from mifprofile.core.cohort.arms import arm_effect
 from mifprofile.core.cohort.paired import (
     LeftOut,
     PairedChange,
@@ -26,6 +27,7 @@ __all__ = [
     "LeftOut",
     "PairedChange",
     "TwoGroups",
+    "arm_effect",
     "auroc",
     "leave_one_out",
     "mann_whitney",
