@@ -1,4 +1,4 @@
-"""Command line: one command per stage, plus run, demo, check, synth and gates."""
+"""Command line: one command per stage, plus run, demo, check, synth, gates, cohort."""
 
 from __future__ import annotations
 
@@ -295,6 +295,23 @@ def neighbourhoods(**given: Any) -> None:
     from mifprofile.stages.neighbourhoods import neighbourhoods as fit
 
     click.echo(fit(neighbourhoods_job(**given)))
+
+
+@cli.command()
+@click.argument("samples", type=FILE, metavar="SAMPLES.tsv")
+@click.argument("results", type=FILE, metavar="RESULTS_DIR")
+@click.option("-o", "--out", type=FILE, required=True, help="Folder for the answers.")
+@click.option("--config", type=FILE, help="YAML with a section cohort.")
+@click.option("--endpoints", type=FILE, help="endpoints.yaml; else the package's.")
+@click.option("--features", type=FILE, help="Long table: sample or patient, feature.")
+@click.option("--regimen", metavar="NAME", help="Set of predeclared endpoints.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def cohort(**given: Any) -> None:
+    """From the landscapes of a cohort to its answers: tables and cohort.html."""
+    from mifprofile.stages.cohort import cohort as ask
+    from mifprofile.stages.given import cohort_job
+
+    click.echo(f"report: {ask(cohort_job(**given))}")
 
 
 @cli.command()

@@ -544,6 +544,12 @@ class ReportOptions(StageOptions):
 class CohortOptions(StageOptions):
     """What is asked of a cohort, beside what ``endpoints.yaml`` says."""
 
+    endpoints: PathText | None = Field(
+        None, description="endpoints.yaml; else the one that comes with the package."
+    )
+    features: PathText | None = Field(
+        None, description="Long table of features from elsewhere, tested beside."
+    )
     regimen: str = Field(
         "core", description="Set of predeclared endpoints, by its name in the file."
     )

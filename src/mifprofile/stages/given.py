@@ -11,6 +11,7 @@ from mifprofile.io.config import override_options, read_options, read_panel
 from mifprofile.io.results import Results
 from mifprofile.model import Panel, nearest
 from mifprofile.options import GateScope, Options, Precision
+from mifprofile.stages.cohort import CohortJob
 from mifprofile.stages.gates import GatesJob
 from mifprofile.stages.job import Job
 from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
@@ -28,6 +29,9 @@ PLACES = {
     "lock_to": ("gates", "lock_to"),
     "k": ("neighbourhoods", "k"),
     "clusters": ("neighbourhoods", "clusters"),
+    "regimen": ("cohort", "regimen"),
+    "endpoints": ("cohort", "endpoints"),
+    "features": ("cohort", "features"),
 }
 
 
@@ -89,6 +93,17 @@ class NeighbourhoodsArguments(TypedDict, total=False):
     landscape: Section
 
 
+class CohortArguments(TypedDict, total=False):
+    """What may be given beside a sample sheet and its results."""
+
+    endpoints: StrPath | None
+    features: StrPath | None
+    regimen: str | None
+    quiet: bool
+    config: StrPath | None
+    cohort: Section
+
+
 def slide_job(
     panel: StrPath | Panel,
     out: StrPath,
@@ -123,6 +138,18 @@ def neighbourhoods_job(
     """Job of samples whose neighbourhoods are fitted together."""
     options, _ = _split(given, NeighbourhoodsArguments, caller)
     return NeighbourhoodsJob(folders, out, panel, options)
+
+
+def cohort_job(
+    samples: StrPath,
+    results: StrPath,
+    out: StrPath,
+    caller: str = COMMAND_LINE,
+    **given: Unpack[CohortArguments],
+) -> CohortJob:
+    """Job of a cohort that is asked."""
+    options, rest = _split(given, CohortArguments, caller)
+    return CohortJob(samples, results, out, options, **rest)
 
 
 def refuse_unknown(given: Iterable[str], kind: type, caller: str) -> None:

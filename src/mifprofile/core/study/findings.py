@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mifprofile.core.cohort import Estimate
 
 Answer = Literal["OK", "NO_INTERVAL", "NOT_COMPUTABLE"]
-EXPLORATORY = "exploratory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +97,14 @@ class Finding:
             note=found.note,
         )
 
+    def secondary(self) -> Finding:
+        """The same, no longer predeclared: in the family of its question."""
+        before = "secondary" if self.endpoint else self.family
+        return replace(self, family=f"{before}: {self.question}")
+
     def refused(self, reason: str, n_patients: int = 0, n_missing: int = 0) -> Finding:
         """The same without numbers, and why."""
-        return replace(
-            self, reason=reason, n_patients=n_patients, n_missing=n_missing
-        )
+        return replace(self, reason=reason, n_patients=n_patients, n_missing=n_missing)
 
 
 COLUMNS = tuple(field.name for field in fields(Finding))

@@ -89,7 +89,7 @@ def table_one(study: Study, states: pd.DataFrame) -> pd.DataFrame:
     facts = [
         name
         for name in (*MEASURED, *NAMED)
-        if any(name in p.facts or name in p.absent for p in study.patients.values())
+        if any(_told(p, name) for p in study.patients.values())
     ]
     rows = [{"fact": "patients", "level": "n"} | _sizes(groups)]
     for name in facts:
@@ -151,6 +151,11 @@ def _step(
         "n_patients": rows["patient_id"].nunique(),
         "n_slides": int(rows[slides].sum()),
     }
+
+
+def _told(patient: Patient, name: str) -> bool:
+    """Whether the sheet says anything of a fact."""
+    return name in patient.facts or patient.absent.get(name, "not given") != "not given"
 
 
 def _of(study: Study, arm: str) -> list[Patient]:

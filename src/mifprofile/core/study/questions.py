@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from mifprofile.core.cohort import auroc, leave_one_out, mann_whitney, paired_difference
+from mifprofile.core.cohort import (
+    arm_effect,
+    auroc,
+    leave_one_out,
+    mann_whitney,
+    paired_difference,
+)
 from mifprofile.core.study.findings import Finding
 from mifprofile.core.study.pooling import MAIN, Reading, scaled
+from mifprofile.errors import UsageError
+from mifprofile.model import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from mifprofile.core.cohort import Estimate
     from mifprofile.core.study.endpoints import Scale, Variable
     from mifprofile.core.study.sheet import Study
+    from mifprofile.options import CohortOptions
 
 ALL_ARMS = "all arms"
+End = Literal["pfs", "os"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class Asked:
     family : str
     before, after : str
         Times that are compared.
+    end : str
+        Survival that is looked at first: ``pfs`` or ``os``.
     endpoint : str
         Empty for exploratory variables.
     """
@@ -49,6 +63,7 @@ class Asked:
     family: str
     before: str
     after: str
+    end: End = "pfs"
     endpoint: str = ""
 
     def finding(self, question: str, group: str, time: str, unit: str = "") -> Finding:
@@ -124,10 +139,52 @@ def values_of(
     )
 
 
+def ask(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
+    """Every question that the sheet can answer, the primary group first."""
+    if _planned(values.asked, study) or values.asked.endpoint:
+        yield from changes(values, study)
+    if len(study.arms) > 1:
+        yield from arms(values, study, control_of(study, options))
+    if any(p.responded is not None for p in study.patients.values()):
+        yield from response(values, study)
+    yield from survival(values, study, options)
+
+
+def _planned(asked: Asked, study: Study) -> bool:
+    """Whether the sheet has both times."""
+    return {asked.before, asked.after} <= set(study.timepoints)
+
+
+def primary_question(asked: Asked, study: Study, question: str) -> str:
+    """The question that is predeclared.
+
+    Where nobody was to be biopsied before treatment, as mice often are not, a change is
+    that against the control arm.
+    """
+    alone = question == "change" and asked.before not in study.timepoints
+    return "arms" if alone and len(study.arms) > 1 else question
+
+
+def control_of(study: Study, options: CohortOptions) -> str:
+    """The arm that others are compared with; raises UsageError if it is not there."""
+    given = options.control_arm
+    if given is None or given in study.arms:
+        return given or study.arms[0]
+    raise UsageError(
+        f"cohort: no arm {given!r}{nearest(given, study.arms)}; there are "
+        f"{', '.join(study.arms)}"
+    )
+
+
+def survival(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
+    """Progression-free and overall survival by the value before treatment."""
+    yield from ()
+
+
 def changes(values: Values, study: Study) -> Iterator[Finding]:
     """Change between the times, of all patients and of each arm."""
     groups = {ALL_ARMS: list(study.patients)}
-    if len(study.arms) > 1:
+    if len(study.arms) > 1 and values.asked.endpoint:
         groups |= {arm: patients_of(study, arm) for arm in study.arms}
     for group, patients in groups.items():
         yield change(values.of(patients), group)
@@ -155,15 +212,62 @@ def response(values: Values, study: Study) -> Iterator[Finding]:
     times = {asked.before: values.table[asked.before], "change": values.changes}
     for time, column in times.items():
         label = f"{asked.before} to {asked.after}" if time == "change" else time
-        scores = column.reindex(known)
+        scores = column.reindex(known).to_numpy(float)
         labels = np.array([bool(responded[name]) for name in known])
-        group = "responders against others"
-        ranked = asked.finding("response", group, label, "probability")
-        yield ranked.answered(auroc(scores.to_numpy(float), labels))
-        shifted = asked.finding("response", group, label)
-        yield shifted.answered(
-            mann_whitney(scores.to_numpy(float), labels, f"shift of {asked.title}")
-        )
+        ranked = asked.finding("response", "responders against others", label, "AUROC")
+        shift = mann_whitney(scores, labels, asked.title)
+        answer = ranked.answered(auroc(scores, labels))
+        yield replace(answer, note=_joined(answer.note, _shifted(shift, asked.unit)))
+
+
+def _shifted(shift: Estimate, unit: str) -> str:
+    """How far the groups lie apart, in words."""
+    if not np.isfinite(shift.estimate):
+        return ""
+    limits = f"{shift.low:.3g} to {shift.high:.3g}"
+    known = limits if np.isfinite(shift.low + shift.high) else "no interval"
+    return f"shift {shift.estimate:.3g} ({known}) {unit}"
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def arms(values: Values, study: Study, control: str) -> Iterator[Finding]:
+    """Each arm against the control: change given the start, else values after.
+
+    Mice that were never biopsied before treatment can be compared after it alone.
+    """
+    asked = values.asked
+    for arm in study.arms:
+        if arm == control:
+            continue
+        both = [*patients_of(study, arm), *patients_of(study, control)]
+        here = values.of(both)
+        treated = np.array([study.patients[n].arm == arm for n in here.table.index])
+        group = f"{arm} against {control}"
+        if here.table[asked.before].notna().any():
+            label = f"{asked.before} to {asked.after}"
+            finding = asked.finding("arms", group, label)
+            yield finding.answered(_adjusted(here, treated, study))
+        else:
+            finding = asked.finding("arms", group, asked.after)
+            after = here.table[asked.after].to_numpy()
+            yield finding.answered(mann_whitney(after, treated, asked.title))
+
+
+def _adjusted(values: Values, treated: NDArray[np.bool_], study: Study) -> Estimate:
+    asked, names = values.asked, values.table.index
+    cages = [study.patients[name].facts.get("cage") for name in names]
+    sites = list(values.sites[asked.after].astype(str))
+    return arm_effect(
+        values.table[asked.before].to_numpy(),
+        values.table[asked.after].to_numpy(),
+        treated,
+        asked.title,
+        sites=sites if len(set(sites)) > 1 else None,
+        clusters=cages if all(cages) else None,
+    )
 
 
 def patients_of(study: Study, arm: str) -> list[str]:

@@ -45,7 +45,9 @@ ABSENCES: dict[str, Absence] = {
 }
 Recist = Literal["CR", "PR", "SD", "PD", "NE"]
 RESPONDERS = frozenset({"CR", "PR"})
-TRUE, FALSE = frozenset({"1", "yes", "true"}), frozenset({"0", "no", "false"})
+# Spreadsheets write a column of 1 and 0 with a gap in it as 1.0 and 0.0.
+TRUE = frozenset({"1", "1.0", "yes", "true"})
+FALSE = frozenset({"0", "0.0", "no", "false"})
 # The same in every row of a patient.
 PATIENT_FIELDS = (
     *("species", "arm", "age", "sex", "er_status", "prior_lines"),
@@ -55,6 +57,7 @@ PATIENT_FIELDS = (
 )
 # From here on a column of the user's own is taken for a misspelt one of ours.
 MISSPELT = 0.8
+MOST_LINES = 5
 
 
 class Specimen(Origin):
@@ -175,6 +178,18 @@ class Study:
         return tuple(sorted(names, key=lambda name: _place(name, self.specimens)))
 
     @property
+    def species(self) -> tuple[str, ...]:
+        """Species, in the order of the sheet."""
+        return tuple(dict.fromkeys(p.species for p in self.patients.values()))
+
+    def of_species(self, species: str) -> Study:
+        """The same of one species alone."""
+        return Study(
+            tuple(s for s in self.specimens if s.species == species),
+            {n: p for n, p in self.patients.items() if p.species == species},
+        )
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """Arms, in the order of the sheet."""
         return tuple(dict.fromkeys(p.arm for p in self.patients.values()))
@@ -200,13 +215,16 @@ def parse_study(rows: Iterable[tuple[int, Mapping[str, str]]], source: str) -> S
     if not listed:
         problems = ["no sample"]
     lines, specimens = [], []
+    wrong: dict[str, list[int]] = {}
     for line, row in () if problems else listed:
         found = _specimen(row)
         if isinstance(found, Specimen):
             lines.append(line)
             specimens.append(found)
         else:
-            problems += [f"line {line}: {text}" for text in found]
+            for text in found:
+                wrong.setdefault(text, []).append(line)
+    problems += [f"{_lines(where)}: {text}" for text, where in wrong.items()]
     problems += _doubled(lines, specimens)
     patients = {}
     for name, mine in _by_patient(lines, specimens).items():
@@ -223,6 +241,14 @@ def known_columns() -> tuple[str, ...]:
     skipped = {"own", "absent"}
     beside = ("slide", "panel", "pixel_size_um", "exclusions", "regions")
     return (*(n for n in Specimen.model_fields if n not in skipped), *beside)
+
+
+def _lines(where: Sequence[int]) -> str:
+    """Name lines, of many the first ones."""
+    if len(where) == 1:
+        return f"line {where[0]}"
+    more = f" … ({len(where)} in all)" if len(where) > MOST_LINES else ""
+    return f"lines {', '.join(map(str, where[:MOST_LINES]))}{more}"
 
 
 def _column_problems(row: Mapping[str, str]) -> list[str]:
