@@ -1,6 +1,7 @@
 """Statistics of a cohort, in which the patient is the unit."""
 
 from mifprofile.core.cohort.arms import arm_effect
+from mifprofile.core.cohort.firth import firth_logistic
 from mifprofile.core.cohort.paired import (
     LeftOut,
     PairedChange,
@@ -29,6 +30,7 @@ __all__ = [
     "TwoGroups",
     "arm_effect",
     "auroc",
+    "firth_logistic",
     "leave_one_out",
     "mann_whitney",
     "pair_times",
