@@ -17,6 +17,7 @@ from mifprofile.core.study.observe import exploratory_variables, kind_of, observ
 from mifprofile.core.study.pooling import place, pool
 from mifprofile.core.study.questions import Asked, Values, values_of
 from mifprofile.core.study.sensitivity import sensitivity_rows
+from mifprofile.core.study.time_to_event import survival
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +131,7 @@ def _part(
     options: CohortOptions,
 ) -> Part:
     names = [s.sample_id for s in study.slides]
-    mine = {name: samples[name] for name in names if name in samples}
+    mine = {n: samples[n] for n in names if n is not None and n in samples}
     primary = [asked_of(endpoint) for endpoint in endpoints]
     observations = _observations(study, mine, {a.name: a.variable for a in primary})
     pooled = pool(observations)
@@ -181,10 +182,15 @@ def _answers(
     """All answers of an endpoint; only the primary one keeps its family."""
     primary = questions.primary_question(values.asked, study, endpoint.question)
     seen = False
-    for finding in questions.ask(values, study, options):
+    for finding in _asked(values, study, options):
         first = finding.question == primary and not seen
         seen |= first
         yield finding if first else finding.secondary()
+
+
+def _asked(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
+    yield from questions.ask(values, study, options)
+    yield from survival(values, study, options)
 
 
 def _explored(
@@ -204,7 +210,7 @@ def _explored(
     for name, (family, variable) in found.items():
         asked = _exploratory(name, family, variable, options)
         values = values_of(pooled[pooled["variable"] == name], asked, study)
-        for finding in questions.ask(values, study, options):
+        for finding in _asked(values, study, options):
             if finding.status != "NOT_COMPUTABLE":
                 yield finding.secondary()
 

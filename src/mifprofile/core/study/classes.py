@@ -42,14 +42,9 @@ def _biopsies(
 ) -> Iterator[tuple[str, str, list[SampleResult]]]:
     for name in study.patients:
         for time in study.timepoints:
-            found = [
-                samples[s.sample_id]
-                for s in study.slides
-                if s.patient_id == name
-                and s.timepoint == time
-                and s.sample_id in samples
-                and samples[s.sample_id].verdict != "fail"
-            ]
+            mine = study.slides_of(name, time)
+            found = [samples[n] for n in mine if n in samples]
+            found = [sample for sample in found if sample.verdict != "fail"]
             if found:
                 yield name, time, found
 

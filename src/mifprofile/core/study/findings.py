@@ -1,4 +1,4 @@
-"""One answer of a study: a question, its number, how sure it is, or why there is none."""
+"""An answer of a study: its number, how sure it is, or why there is none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from mifprofile.core.cohort import Estimate
 
+# Beside the value in a model, and not asked about.
+COVARIATES = "covariates"
 Answer = Literal["OK", "NO_INTERVAL", "NOT_COMPUTABLE"]
 
 
@@ -99,6 +101,8 @@ class Finding:
 
     def secondary(self) -> Finding:
         """The same, no longer predeclared: in the family of its question."""
+        if self.family == COVARIATES:
+            return self
         before = "secondary" if self.endpoint else self.family
         return replace(self, family=f"{before}: {self.question}")
 

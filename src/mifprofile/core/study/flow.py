@@ -109,7 +109,8 @@ def _state(
         if s.patient_id == patient.patient_id and s.timepoint == time
     ]
     slides = [s for s in mine if s.missing_reason is None]
-    known = [samples[s.sample_id] for s in slides if s.sample_id in samples]
+    names = study.slides_of(patient.patient_id, time)
+    known = [samples[name] for name in names if name in samples]
     good = [s for s in known if s.verdict != "fail"]
     kind, reason = EVALUABLE, ""
     if not mine:

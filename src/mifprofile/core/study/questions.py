@@ -1,4 +1,4 @@
-"""What is asked of a variable, answered by the statistics of `mifprofile.core.cohort`."""
+"""What is asked of a variable, answered by `mifprofile.core.cohort`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from mifprofile.core.cohort import (
     arm_effect,
     auroc,
+    firth_logistic,
     leave_one_out,
     mann_whitney,
     paired_difference,
@@ -23,6 +23,7 @@ from mifprofile.model import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from mifprofile.core.cohort import Estimate
@@ -113,8 +114,13 @@ class Values:
     def of(self, patients: Sequence[str]) -> Values:
         """The same of some patients."""
         kept = [name for name in self.table.index if name in set(patients)]
-        tables = (self.table, self.sites, self.lesions, self.days)
-        return Values(self.asked, *(t.loc[kept] for t in tables), self.reading)
+        return replace(
+            self,
+            table=self.table.loc[kept],
+            sites=self.sites.loc[kept],
+            lesions=self.lesions.loc[kept],
+            days=self.days.loc[kept],
+        )
 
 
 def values_of(
@@ -141,16 +147,17 @@ def values_of(
 
 def ask(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
     """Every question that the sheet can answer, the primary group first."""
-    if _planned(values.asked, study) or values.asked.endpoint:
+    if planned(values.asked, study) or values.asked.endpoint:
         yield from changes(values, study)
     if len(study.arms) > 1:
         yield from arms(values, study, control_of(study, options))
     if any(p.responded is not None for p in study.patients.values()):
         yield from response(values, study)
-    yield from survival(values, study, options)
+        if values.asked.endpoint:
+            yield from odds(values, study)
 
 
-def _planned(asked: Asked, study: Study) -> bool:
+def planned(asked: Asked, study: Study) -> bool:
     """Whether the sheet has both times."""
     return {asked.before, asked.after} <= set(study.timepoints)
 
@@ -174,11 +181,6 @@ def control_of(study: Study, options: CohortOptions) -> str:
         f"cohort: no arm {given!r}{nearest(given, study.arms)}; there are "
         f"{', '.join(study.arms)}"
     )
-
-
-def survival(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
-    """Progression-free and overall survival by the value before treatment."""
-    yield from ()
 
 
 def changes(values: Values, study: Study) -> Iterator[Finding]:
@@ -220,6 +222,21 @@ def response(values: Values, study: Study) -> Iterator[Finding]:
         yield replace(answer, note=_joined(answer.note, _shifted(shift, asked.unit)))
 
 
+def odds(values: Values, study: Study) -> Iterator[Finding]:
+    """Odds of a response per unit of the value, which needs no groups apart."""
+    asked = values.asked
+    known = {n: p.responded for n, p in study.patients.items()}
+    names = [name for name, answer in known.items() if answer is not None]
+    for time, column in (
+        (asked.before, values.table[asked.before]),
+        (f"{asked.before} to {asked.after}", values.changes),
+    ):
+        labels = np.array([bool(known[name]) for name in names])
+        scores = column.reindex(names).to_numpy(float)
+        finding = asked.finding("odds", "responders against others", time, "odds ratio")
+        yield finding.answered(firth_logistic(scores, labels, asked.title))
+
+
 def _shifted(shift: Estimate, unit: str) -> str:
     """How far the groups lie apart, in words."""
     if not np.isfinite(shift.estimate):
@@ -258,7 +275,7 @@ def arms(values: Values, study: Study, control: str) -> Iterator[Finding]:
 
 def _adjusted(values: Values, treated: NDArray[np.bool_], study: Study) -> Estimate:
     asked, names = values.asked, values.table.index
-    cages = [study.patients[name].facts.get("cage") for name in names]
+    cages = [str(study.patients[name].facts.get("cage", "")) for name in names]
     sites = list(values.sites[asked.after].astype(str))
     return arm_effect(
         values.table[asked.before].to_numpy(),

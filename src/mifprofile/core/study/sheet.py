@@ -171,6 +171,15 @@ class Study:
         """Rows of slides."""
         return tuple(s for s in self.specimens if s.missing_reason is None)
 
+    def slides_of(self, patient_id: str, timepoint: str) -> list[str]:
+        """Samples of a patient at a time."""
+        return [
+            s.sample_id
+            for s in self.slides
+            if s.sample_id is not None
+            and (s.patient_id, s.timepoint) == (patient_id, timepoint)
+        ]
+
     @property
     def timepoints(self) -> tuple[str, ...]:
         """Times in the order of the days, else of the sheet."""
