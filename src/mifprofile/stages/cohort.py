@@ -24,8 +24,10 @@ from mifprofile.io.config import parse_panel, read_protocol, read_study
 from mifprofile.io.results import Results, slide_identity, write_json
 from mifprofile.io.tables import read_csv, read_features
 from mifprofile.options import Options
+from mifprofile.report.cohort import CohortContent, drawings_of, render_cohort
 
 if TYPE_CHECKING:
+    from mifprofile.core.study.analyse import Analysis
     from mifprofile.core.study.endpoints import Protocol
     from mifprofile.core.study.sheet import Study
 
@@ -78,11 +80,28 @@ def cohort(job: CohortJob) -> Path:
     analysis = analyse(study, samples, protocol, options, features)
     _refuse_foreign(job.out)
     with atomic_output(job.out) as partial:
-        partial.mkdir()
-        for name, table in analysis.tables.items():
-            table.to_csv(partial / f"{name}.csv", index=False)
-        write_json(_provenance(job, study, samples), partial / PROVENANCE)
+        _write(partial, analysis, _provenance(job, study, samples))
     return job.out / PAGE
+
+
+def _write(folder: Path, analysis: Analysis, provenance: dict[str, Any]) -> None:
+    figures = folder / "figures"
+    figures.mkdir(parents=True)
+    for name, table in analysis.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    drawings = drawings_of(analysis)
+    for name, drawing in drawings.items():
+        (figures / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
+        drawing.table.to_csv(figures / f"{name}.csv", index=False)
+    content = CohortContent(
+        title=Path(provenance["inputs"]["samples"]["name"]).stem,
+        analysis=analysis,
+        drawings=drawings,
+        software=provenance["packages"],
+        inputs=provenance["inputs"],
+    )
+    (folder / PAGE).write_text(render_cohort(content), encoding="utf-8")
+    write_json(provenance, folder / PROVENANCE)
 
 
 def protocol_of(path: str | None) -> Protocol:
