@@ -1,7 +1,28 @@
 """Statistics of a cohort, in which the patient is the unit."""
 
 from mifprofile.core.cohort.arms import arm_effect
-from mifprofile.core.cohort.firth import firth_logistic
+from mifprofile.core.cohort.association import (
+    associate,
+)
+from mifprofile.core.cohort.bootstrap import (
+    two_level_interval,
+)
+from mifprofile.core.cohort.cutpoints import (
+    OPTIMAL_CUT_REFUSED,
+    resampled_cut,
+)
+from mifprofile.core.cohort.error_rates import (
+    Review,
+    corrected_share,
+)
+from mifprofile.core.cohort.families import (
+    adjust_families,
+    benjamini_hochberg,
+    holm,
+)
+from mifprofile.core.cohort.firth import (
+    firth_logistic,
+)
 from mifprofile.core.cohort.paired import (
     LeftOut,
     PairedChange,
@@ -19,7 +40,17 @@ from mifprofile.core.cohort.response import (
     auroc,
     mann_whitney,
 )
-from mifprofile.core.cohort.result import LEVEL, Estimate
+from mifprofile.core.cohort.result import (
+    LEVEL,
+    Estimate,
+)
+from mifprofile.core.cohort.species import (
+    Concordance,
+    Counterpart,
+    comparable,
+    concordance,
+    hedges_g,
+)
 from mifprofile.core.cohort.survival import (
     CoxEffect,
     KaplanMeier,
@@ -33,10 +64,18 @@ from mifprofile.core.cohort.survival import (
     time_varying_cox,
     value_intervals,
 )
+from mifprofile.core.cohort.transitions import (
+    Transitions,
+    loss,
+    transitions,
+)
 
 __all__ = [
     "LEVEL",
+    "OPTIMAL_CUT_REFUSED",
     "Auroc",
+    "Concordance",
+    "Counterpart",
     "CoxEffect",
     "Estimate",
     "KaplanMeier",
@@ -44,23 +83,37 @@ __all__ = [
     "LeftOut",
     "LogRank",
     "PairedChange",
+    "Review",
+    "Transitions",
     "TwoGroups",
+    "adjust_families",
     "arm_effect",
+    "associate",
     "auroc",
+    "benjamini_hochberg",
+    "comparable",
+    "concordance",
+    "corrected_share",
     "cox",
     "firth_logistic",
+    "hedges_g",
+    "holm",
     "kaplan_meier",
     "landmark",
     "landmark_cox",
     "leave_one_out",
     "log_rank",
+    "loss",
     "mann_whitney",
     "pair_times",
     "paired_change",
     "paired_difference",
     "pool_slides",
+    "resampled_cut",
     "sign_flips",
     "time_varying_cox",
+    "transitions",
+    "two_level_interval",
     "value_intervals",
     "walsh_averages",
 ]
