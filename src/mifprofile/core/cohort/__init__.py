@@ -23,6 +23,9 @@ from mifprofile.core.cohort.families import (
 from mifprofile.core.cohort.firth import (
     firth_logistic,
 )
+from mifprofile.core.cohort.model import (
+    CountModel,
+)
 from mifprofile.core.cohort.paired import (
     LeftOut,
     PairedChange,
@@ -33,6 +36,13 @@ from mifprofile.core.cohort.paired import (
     pool_slides,
     sign_flips,
     walsh_averages,
+)
+from mifprofile.core.cohort.power import (
+    Power,
+    paired_power,
+    pairs_needed,
+    power_table,
+    variance_parts,
 )
 from mifprofile.core.cohort.response import (
     Auroc,
@@ -75,6 +85,7 @@ __all__ = [
     "OPTIMAL_CUT_REFUSED",
     "Auroc",
     "Concordance",
+    "CountModel",
     "Counterpart",
     "CoxEffect",
     "Estimate",
@@ -83,6 +94,7 @@ __all__ = [
     "LeftOut",
     "LogRank",
     "PairedChange",
+    "Power",
     "Review",
     "Transitions",
     "TwoGroups",
@@ -108,12 +120,16 @@ __all__ = [
     "pair_times",
     "paired_change",
     "paired_difference",
+    "paired_power",
+    "pairs_needed",
     "pool_slides",
+    "power_table",
     "resampled_cut",
     "sign_flips",
     "time_varying_cox",
     "transitions",
     "two_level_interval",
     "value_intervals",
+    "variance_parts",
     "walsh_averages",
 ]
