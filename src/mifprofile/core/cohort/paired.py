@@ -363,7 +363,7 @@ def _signs(size: int, seed: int) -> NDArray[np.int8]:
 def _limits(changes: Floats, level: float) -> tuple[float, float]:
     """Walsh averages between which the signed-rank test does not reject."""
     pairs = len(changes)
-    cumulated = np.cumsum(_signed_rank_null(pairs))
+    cumulated = np.cumsum(signed_rank_null(pairs))
     # As many of the lowest rank sums as are rare enough together.
     c = int(np.searchsorted(cumulated, (1 - level) / 2 + 1e-12, side="right"))
     if c == 0:
@@ -372,7 +372,7 @@ def _limits(changes: Floats, level: float) -> tuple[float, float]:
     return float(averages[c - 1]), float(averages[-c])
 
 
-def _signed_rank_null(size: int) -> Floats:
+def signed_rank_null(size: int) -> Floats:
     """Probability of each sum of positive ranks, 0 … n(n + 1)/2."""
     null = np.ones(1)
     for rank in range(1, size + 1):

@@ -73,7 +73,7 @@ def auroc(
     in Sun and Xu 2014 (doi 10.1109/LSP.2014.2337313). Scale of the interval: Pepe, The
     Statistical Evaluation of Medical Tests, 2003, ch. 5.
     """
-    positive, negative, missing = _groups(scores, labels, "auroc")
+    positive, negative, missing = two_groups(scores, labels, "auroc")
     won, lost = _placements(positive, negative)
     value = float(won.mean()) if won.size and lost.size else np.nan
     low, high, reason = _delong(value, won, lost, level)
@@ -128,7 +128,7 @@ def mann_whitney(
     differences between which the exact test does not reject (Moses; Hollander, Wolfe
     and Chicken, ch. 4). With ties they are close to the inverted test.
     """
-    positive, negative, missing = _groups(values, labels, "mann-whitney")
+    positive, negative, missing = two_groups(values, labels, "mann-whitney")
     n_pos, n_neg = len(positive), len(negative)
     shifts = np.sort((positive[:, None] - negative).ravel())
     p_value, found = _rank_sum(positive, negative, seed)
@@ -166,7 +166,7 @@ def rank_sum_null(n_pos: int, n_neg: int) -> Floats:
     return ways / ways.sum()
 
 
-def _groups(
+def two_groups(
     scores: ArrayLike, labels: ArrayLike, who: str
 ) -> tuple[Floats, Floats, int]:
     """Known values of positives and of the others, and how many are not known."""
