@@ -185,10 +185,9 @@ def _spider(axes: Axes, part: Part, values: Values) -> None:
             continue
         order = days[known].sort_values().index
         colour = arms[part.study.patients[name].arm]
-        axes.plot(
-            days[order], moved[order], "o-", color=colour, markersize=3, alpha=0.8
-        )
-        axes.annotate(name, (days[order].iloc[-1], moved[order].iloc[-1]), fontsize=6)
+        x, y = days[order], moved[order]
+        axes.plot(x, y, "o-", color=colour, markersize=3, alpha=0.8)
+        axes.annotate(name, (x.iloc[-1], y.iloc[-1]), fontsize=6)
         drawn += 1
     if not drawn:
         say_nothing(axes, "no patient has two biopsies with their day")
@@ -219,7 +218,8 @@ def heat_map(part: Part) -> Drawing:
 
 
 def _heat(axes: Axes, shown: pd.DataFrame, part: Part) -> None:
-    answers = shown.index.map(lambda n: {True: 0, False: 1}.get(_answer(part, n), 2))
+    ranks: dict[bool | None, int] = {True: 0, False: 1, None: 2}
+    answers = [ranks[_answer(part, name)] for name in shown.index]
     order = np.lexsort((-shown.iloc[:, 0].fillna(-np.inf), answers))
     scaled = (shown / shown.std()).iloc[order]
     axes.set_facecolor("#e8eaee")

@@ -35,12 +35,9 @@ def methods(analysis: Analysis, software: Mapping[str, str]) -> list[str]:
 
 def _patients(part: Part) -> str:
     people = "patients" if part.species == "human" else "mice"
-    states = part.states
-    counts = [
-        f"{int(((states['timepoint'] == time) & (states['kind'] == 'evaluable')).sum())}"
-        f" at {time}"
-        for time in part.study.timepoints
-    ]
+    good = part.states[part.states["kind"] == "evaluable"]
+    at = good["timepoint"].value_counts()
+    counts = [f"{at.get(time, 0)} at {time}" for time in part.study.timepoints]
     return (
         f"The sheet lists {len(part.study.patients)} {people} in "
         f"{len(part.study.arms)} arm{'s' if len(part.study.arms) > 1 else ''} "

@@ -63,14 +63,16 @@ def render_cohort(content: CohortContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": wording.number, "p": p_text, "named": named}
+    environment.filters["number"] = wording.number
+    environment.filters["p"] = p_text
+    environment.filters["named"] = named
     template = environment.get_template("cohort.html.j2")
     return template.render(_context(content)) + "\n"
 
 
 def p_text(value: float) -> str:
     """A p-value as journals write it."""
-    if value is None or not np.isfinite(value):
+    if not np.isfinite(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
