@@ -8,26 +8,30 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mifprofile.core.cohort import adjust_families
 from mifprofile.core.study import questions
 from mifprofile.core.study.classes import class_table
-from mifprofile.core.study.correction import PREDECLARED, corrected
-from mifprofile.core.study.findings import as_table
+from mifprofile.core.study.findings import COVARIATES, PREDECLARED, as_table
 from mifprofile.core.study.flow import biopsy_states, flow_table, table_one
+from mifprofile.core.study.intervals import biopsy_values
+from mifprofile.core.study.mirror import mirror
 from mifprofile.core.study.observe import exploratory_variables, kind_of, observe
-from mifprofile.core.study.pooling import place, pool
+from mifprofile.core.study.outside import outside, placed_features
+from mifprofile.core.study.pooling import Reading, place, pool
 from mifprofile.core.study.questions import Asked, Values, values_of
+from mifprofile.core.study.resistance import resistance
 from mifprofile.core.study.sensitivity import sensitivity_rows
 from mifprofile.core.study.time_to_event import survival
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from mifprofile.core.cohort import Concordance
     from mifprofile.core.study.endpoints import Endpoint, Protocol, Scale, Variable
     from mifprofile.core.study.findings import Finding
     from mifprofile.core.study.observe import SampleResult
     from mifprofile.core.study.sheet import Study
     from mifprofile.options import CohortOptions
-
 
 # How exploratory variables are compared, and the unit of their changes.
 SCALES: dict[str, tuple[Scale, str]] = {
@@ -54,9 +58,11 @@ class Part:
         Endpoint → its values.
     observations : pandas.DataFrame
         Of the endpoints, a row per slide.
+    biopsy_values : pandas.DataFrame
+        Of the endpoints, a row per biopsy, with intervals.
     findings : pandas.DataFrame
         All answers, p-values corrected.
-    sensitivity, states, classes : pandas.DataFrame
+    sensitivity, states, classes, moves : pandas.DataFrame
     """
 
     species: str
@@ -65,10 +71,12 @@ class Part:
     endpoints: tuple[Endpoint, ...]
     values: Mapping[str, Values]
     observations: pd.DataFrame
+    biopsy_values: pd.DataFrame
     findings: pd.DataFrame
     sensitivity: pd.DataFrame
     states: pd.DataFrame
     classes: pd.DataFrame
+    moves: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,9 @@ class Analysis:
         One per species.
     protocol : Protocol
     options : CohortOptions
+    mirror : pandas.DataFrame or None
+        Effects of both species, if there are both.
+    concordance : Concordance or None
     tables : dict
         Name of the file, without its suffix → table.
     """
@@ -88,6 +99,8 @@ class Analysis:
     parts: tuple[Part, ...]
     protocol: Protocol
     options: CohortOptions
+    mirror: pd.DataFrame | None = None
+    concordance: Concordance | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
@@ -113,14 +126,22 @@ def analyse(
     Raises
     ------
     UsageError
-        If the options name a regimen, an arm or a column that is not there.
+        If options or features name something that is not there.
     """
     endpoints = protocol.predeclared(options.regimen)
+    placed = None if features is None else placed_features(features, study)
     parts = tuple(
-        _part(study.of_species(species), samples, endpoints, protocol, options)
-        for species in study.species
+        _part(study.of_species(one), samples, endpoints, protocol, options, placed)
+        for one in study.species
     )
-    return Analysis(parts, protocol, options, _tables(parts))
+    both = {part.species: part for part in parts}
+    table, found = None, None
+    if {"human", "mouse"} <= set(both):
+        human, mouse = both["human"], both["mouse"]
+        studies = human.study, mouse.study
+        sides = list(human.values.values()), list(mouse.values.values())
+        table, found = mirror(*sides, studies, options)
+    return Analysis(parts, protocol, options, table, found, _tables(parts, table))
 
 
 def _part(
@@ -129,15 +150,21 @@ def _part(
     endpoints: tuple[Endpoint, ...],
     protocol: Protocol,
     options: CohortOptions,
+    features: pd.DataFrame | None,
 ) -> Part:
     names = [s.sample_id for s in study.slides]
     mine = {n: samples[n] for n in names if n is not None and n in samples}
     primary = [asked_of(endpoint) for endpoint in endpoints]
-    observations = _observations(study, mine, {a.name: a.variable for a in primary})
-    pooled = pool(observations)
-    values = {a.name: values_of(pooled, a, study) for a in primary}
+    placed = _observations(study, mine, {a.name: a.variable for a in primary})
+    reading = Reading(pseudo_cells=options.pseudo_cells)
+    pooled = pool(placed, reading)
+    values = {a.name: values_of(pooled, a, study, reading) for a in primary}
+    classes = class_table(study, mine)
+    escapes, moves = resistance(classes, study, options.baseline, options.level)
     answers = chain(
         *(_answers(values[one.id], study, options, one) for one in endpoints),
+        escapes,
+        () if features is None else outside(features, values, study, options),
         _explored(study, mine, protocol, endpoints, options),
     )
     return Part(
@@ -146,11 +173,13 @@ def _part(
         samples=mine,
         endpoints=endpoints,
         values=values,
-        observations=observations,
-        findings=corrected(as_table(answers)),
-        sensitivity=sensitivity_rows(observations, values, study),
+        observations=placed,
+        biopsy_values=biopsy_values(placed, pooled, options),
+        findings=_corrected(as_table(answers)),
+        sensitivity=sensitivity_rows(placed, values, study, options),
         states=biopsy_states(study, mine),
-        classes=class_table(study, mine),
+        classes=classes,
+        moves=moves,
     )
 
 
@@ -206,10 +235,13 @@ def _explored(
     known = {endpoint.variable.name for endpoint in endpoints}
     found = exploratory_variables(samples.values(), protocol.families, known)
     observations = _observations(study, samples, {n: v for n, (_, v) in found.items()})
-    pooled = pool(observations)
+    reading = Reading(pseudo_cells=options.pseudo_cells)
+    by_name = dict(list(pool(observations, reading).groupby("variable")))
     for name, (family, variable) in found.items():
+        if name not in by_name:
+            continue
         asked = _exploratory(name, family, variable, options)
-        values = values_of(pooled[pooled["variable"] == name], asked, study)
+        values = values_of(by_name[name], asked, study, reading)
         for finding in _asked(values, study, options):
             if finding.status != "NOT_COMPUTABLE":
                 yield finding.secondary()
@@ -218,8 +250,7 @@ def _explored(
 def _exploratory(
     name: str, family: str, variable: Variable, options: CohortOptions
 ) -> Asked:
-    kind = kind_of(variable.metric)
-    scale, unit = SCALES[kind]
+    scale, unit = SCALES[kind_of(variable.metric)]
     return Asked(
         name=name,
         title=name.replace("__", ", ").replace("_", " "),
@@ -232,30 +263,42 @@ def _exploratory(
     )
 
 
-def _tables(parts: tuple[Part, ...]) -> dict[str, pd.DataFrame]:
+def _corrected(findings: pd.DataFrame) -> pd.DataFrame:
+    """Findings with p-values corrected in their family; covariates are not tested."""
+    beside = findings["family"] == COVARIATES
+    tested = findings.assign(predeclared=findings["family"] == PREDECLARED)
+    tested["p_value"] = tested["p_value"].mask(beside)
+    done = adjust_families(tested.drop(columns=["p_adjusted", "adjustment"]))
+    columns = ["p_adjusted", "adjustment", "n_tests"]
+    return findings.drop(columns=columns[:2]).join(done[columns])
+
+
+def _tables(
+    parts: tuple[Part, ...], mirrored: pd.DataFrame | None
+) -> dict[str, pd.DataFrame]:
     """Every table that is written, by the name of its file."""
 
-    def joined(frames: Iterator[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
-        rows = [frame.assign(species=species) for species, frame in frames]
-        return pd.concat(rows, ignore_index=True)
+    def of(table: Callable[[Part], pd.DataFrame]) -> pd.DataFrame:
+        rows = [table(part).assign(species=part.species) for part in parts]
+        return pd.concat([r for r in rows if len(r)] or rows, ignore_index=True)
 
-    def of(name: str) -> pd.DataFrame:
-        return joined((part.species, getattr(part, name)) for part in parts)
-
-    findings = of("findings")
+    findings = of(lambda part: part.findings)
     predeclared = findings["endpoint"] != ""
-    return {
-        "flow": joined((p.species, flow_table(p.states)) for p in parts),
-        "table_one": joined((p.species, table_one(p.study, p.states)) for p in parts),
-        "biopsies": of("states"),
-        "observations": of("observations"),
-        "patients": joined((p.species, patient_table(p)) for p in parts),
+    tables = {
+        "flow": of(lambda part: flow_table(part.states)),
+        "table_one": of(lambda part: table_one(part.study, part.states)),
+        "biopsies": of(lambda part: part.states),
+        "observations": of(lambda part: part.observations),
+        "biopsy_values": of(lambda part: part.biopsy_values),
+        "patients": of(patient_table),
         "endpoints": findings[predeclared],
         "exploratory": findings[~predeclared],
         "survival": findings[findings["question"] == "survival"],
-        "sensitivity": of("sensitivity"),
-        "classes": of("classes"),
+        "sensitivity": of(lambda part: part.sensitivity),
+        "classes": of(lambda part: part.classes),
+        "transitions": of(lambda part: part.moves),
     }
+    return tables if mirrored is None else tables | {"concordance": mirrored}
 
 
 def patient_table(part: Part) -> pd.DataFrame:

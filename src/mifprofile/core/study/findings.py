@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mifprofile.core.cohort import Estimate
 
+PREDECLARED = "predeclared"
 # Beside the value in a model, and not asked about.
 COVARIATES = "covariates"
 Answer = Literal["OK", "NO_INTERVAL", "NOT_COMPUTABLE"]

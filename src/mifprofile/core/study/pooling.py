@@ -54,6 +54,7 @@ def place(observations: pd.DataFrame, study: Study) -> pd.DataFrame:
                 "lesion": slide.lesion,
                 "biopsy_site": slide.biopsy_site or "",
                 "batch": slide.batch or "",
+                "block": slide.block_id or slide.slide_id or slide.sample_id,
                 "day": slide.days_from_treatment_start,
                 "same_lesion": slide.same_lesion_as_baseline,
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -148,13 +148,13 @@ def values_of(
 def ask(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
     """Every question that the sheet can answer, the primary group first."""
     if planned(values.asked, study) or values.asked.endpoint:
-        yield from changes(values, study)
+        yield from changes(values, study, options)
     if len(study.arms) > 1:
-        yield from arms(values, study, control_of(study, options))
+        yield from arms(values, study, options)
     if any(p.responded is not None for p in study.patients.values()):
-        yield from response(values, study)
+        yield from response(values, study, options)
         if values.asked.endpoint:
-            yield from odds(values, study)
+            yield from odds(values, study, options)
 
 
 def planned(asked: Asked, study: Study) -> bool:
@@ -183,16 +183,16 @@ def control_of(study: Study, options: CohortOptions) -> str:
     )
 
 
-def changes(values: Values, study: Study) -> Iterator[Finding]:
+def changes(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
     """Change between the times, of all patients and of each arm."""
     groups = {ALL_ARMS: list(study.patients)}
     if len(study.arms) > 1 and values.asked.endpoint:
         groups |= {arm: patients_of(study, arm) for arm in study.arms}
     for group, patients in groups.items():
-        yield change(values.of(patients), group)
+        yield change(values.of(patients), group, options)
 
 
-def change(values: Values, group: str) -> Finding:
+def change(values: Values, group: str, options: CohortOptions) -> Finding:
     """Change between the times of a group of patients."""
     asked, found = values.asked, values.changes
     finding = asked.finding("change", group, f"{asked.before} to {asked.after}")
@@ -200,13 +200,19 @@ def change(values: Values, group: str) -> Finding:
         return finding.refused(_no_pair(values), 0, len(found))
     first = np.zeros(len(found))
     answer = finding.answered(
-        paired_difference(first, found.to_numpy(), f"change of {asked.title}")
+        paired_difference(
+            first,
+            found.to_numpy(),
+            f"change of {asked.title}",
+            level=options.level,
+            seed=options.seed,
+        )
     )
     out = leave_one_out(found.dropna().to_numpy())
     return replace(answer, loo_low=out.low, loo_high=out.high)
 
 
-def response(values: Values, study: Study) -> Iterator[Finding]:
+def response(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
     """Responders against the others: at each time, and by their change."""
     asked = values.asked
     responded = {n: p.responded for n, p in study.patients.items()}
@@ -217,12 +223,12 @@ def response(values: Values, study: Study) -> Iterator[Finding]:
         scores = column.reindex(known).to_numpy(float)
         labels = np.array([bool(responded[name]) for name in known])
         ranked = asked.finding("response", "responders against others", label, "AUROC")
-        shift = mann_whitney(scores, labels, asked.title)
-        answer = ranked.answered(auroc(scores, labels))
+        shift = mann_whitney(scores, labels, asked.title, **_asking(options))
+        answer = ranked.answered(auroc(scores, labels, **_asking(options)))
         yield replace(answer, note=_joined(answer.note, _shifted(shift, asked.unit)))
 
 
-def odds(values: Values, study: Study) -> Iterator[Finding]:
+def odds(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
     """Odds of a response per unit of the value, which needs no groups apart."""
     asked = values.asked
     known = {n: p.responded for n, p in study.patients.items()}
@@ -234,7 +240,8 @@ def odds(values: Values, study: Study) -> Iterator[Finding]:
         labels = np.array([bool(known[name]) for name in names])
         scores = column.reindex(names).to_numpy(float)
         finding = asked.finding("odds", "responders against others", time, "odds ratio")
-        yield finding.answered(firth_logistic(scores, labels, asked.title))
+        found = firth_logistic(scores, labels, asked.title, level=options.level)
+        yield finding.answered(found)
 
 
 def _shifted(shift: Estimate, unit: str) -> str:
@@ -250,12 +257,12 @@ def _joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def arms(values: Values, study: Study, control: str) -> Iterator[Finding]:
+def arms(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
     """Each arm against the control: change given the start, else values after.
 
     Mice that were never biopsied before treatment can be compared after it alone.
     """
-    asked = values.asked
+    asked, control = values.asked, control_of(study, options)
     for arm in study.arms:
         if arm == control:
             continue
@@ -266,14 +273,23 @@ def arms(values: Values, study: Study, control: str) -> Iterator[Finding]:
         if here.table[asked.before].notna().any():
             label = f"{asked.before} to {asked.after}"
             finding = asked.finding("arms", group, label)
-            yield finding.answered(_adjusted(here, treated, study))
+            yield finding.answered(_adjusted(here, treated, study, options))
         else:
             finding = asked.finding("arms", group, asked.after)
             after = here.table[asked.after].to_numpy()
-            yield finding.answered(mann_whitney(after, treated, asked.title))
+            yield finding.answered(
+                mann_whitney(after, treated, asked.title, **_asking(options))
+            )
 
 
-def _adjusted(values: Values, treated: NDArray[np.bool_], study: Study) -> Estimate:
+def _asking(options: CohortOptions) -> Any:
+    """What every statistic with a permutation is told."""
+    return {"level": options.level, "seed": options.seed}
+
+
+def _adjusted(
+    values: Values, treated: NDArray[np.bool_], study: Study, options: CohortOptions
+) -> Estimate:
     asked, names = values.asked, values.table.index
     cages = [str(study.patients[name].facts.get("cage", "")) for name in names]
     sites = list(values.sites[asked.after].astype(str))
@@ -284,6 +300,7 @@ def _adjusted(values: Values, treated: NDArray[np.bool_], study: Study) -> Estim
         asked.title,
         sites=sites if len(set(sites)) > 1 else None,
         clusters=cages if all(cages) else None,
+        level=options.level,
     )
 
 

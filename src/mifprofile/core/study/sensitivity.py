@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mifprofile.core.study.pooling import MAIN, Reading, pool
+from mifprofile.core.study.pooling import Reading, pool
 from mifprofile.core.study.questions import ALL_ARMS, Values, change, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mifprofile.core.study.sheet import Study
+    from mifprofile.options import CohortOptions
 
-READINGS: dict[str, Reading] = {
-    "main analysis": MAIN,
-    "pseudo-count 0.1": Reading(pseudo_cells=0.1),
-    "pseudo-count 1": Reading(pseudo_cells=1.0),
-    "without LIMITED or reviewed samples": Reading(limited=False),
-    "same lesion only": Reading(same_lesion=True),
-    "gates at 0.8": Reading(source="low gates"),
-    "gates at 1.25": Reading(source="high gates"),
-    "counts corrected for gate errors": Reading(source="corrected"),
+# Changes to how values are read in the main analysis, one at a time.
+READINGS: dict[str, dict[str, Any]] = {
+    "main analysis": {},
+    "pseudo-count 0.1": {"pseudo_cells": 0.1},
+    "pseudo-count 1": {"pseudo_cells": 1.0},
+    "without LIMITED or reviewed samples": {"limited": False},
+    "same lesion only": {"same_lesion": True},
+    "gates at 0.8": {"source": "low gates"},
+    "gates at 1.25": {"source": "high gates"},
+    "counts corrected for gate errors": {"source": "corrected"},
 }
 SAME_SITE = "same biopsy site at both times"
 COLUMNS = [
@@ -33,7 +35,10 @@ COLUMNS = [
 
 
 def sensitivity_rows(
-    observations: pd.DataFrame, values: Mapping[str, Values], study: Study
+    observations: pd.DataFrame,
+    values: Mapping[str, Values],
+    study: Study,
+    options: CohortOptions,
 ) -> pd.DataFrame:
     """Change of every endpoint, read in every way.
 
@@ -44,30 +49,38 @@ def sensitivity_rows(
     values : mapping of str to Values
         Of the main analysis.
     study : Study
+    options : CohortOptions
 
     Returns
     -------
     pandas.DataFrame
         ``n_changed`` is how many slides are read otherwise than in the main analysis.
     """
-    rows = list(_rows(observations, values, study))
+    rows = list(_rows(observations, values, study, options))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _rows(
-    observations: pd.DataFrame, values: Mapping[str, Values], study: Study
+    observations: pd.DataFrame,
+    values: Mapping[str, Values],
+    study: Study,
+    options: CohortOptions,
 ) -> Iterator[dict[str, Any]]:
-    pooled = {name: pool(observations, r) for name, r in READINGS.items()}
+    main_reading = Reading(pseudo_cells=options.pseudo_cells)
+    readings = {n: replace(main_reading, **other) for n, other in READINGS.items()}
+    pooled = {name: pool(observations, one) for name, one in readings.items()}
     for main in values.values():
         mine = observations[observations["variable"] == main.asked.name]
-        for name, reading in READINGS.items():
+        for name, reading in readings.items():
             read = values_of(pooled[name], main.asked, study, reading)
-            yield _row(read, name) | {"n_changed": _changed(mine, reading)}
-        yield _row(_same_site(main), SAME_SITE) | {"n_changed": 0}
+            yield _row(read, name, options) | {
+                "n_changed": _changed(mine, reading, name)
+            }
+        yield _row(_same_site(main), SAME_SITE, options) | {"n_changed": 0}
 
 
-def _row(values: Values, reading: str) -> dict[str, Any]:
-    found = asdict(change(values, ALL_ARMS))
+def _row(values: Values, reading: str, options: CohortOptions) -> dict[str, Any]:
+    found = asdict(change(values, ALL_ARMS, options))
     return {k: found[k] for k in COLUMNS if k in found} | {"reading": reading}
 
 
@@ -77,7 +90,7 @@ def _same_site(values: Values) -> Values:
     return values.of(list(values.table.index[before == after]))
 
 
-def _changed(mine: pd.DataFrame, reading: Reading) -> int:
+def _changed(mine: pd.DataFrame, reading: Reading, name: str) -> int:
     """Slides that enter otherwise than in the main analysis."""
     used = mine[mine["enters"]]
     if not reading.limited:
@@ -91,4 +104,4 @@ def _changed(mine: pd.DataFrame, reading: Reading) -> int:
     }.get(reading.source)
     if column is not None:
         return int(used[column].notna().sum())
-    return len(used) if reading != MAIN else 0
+    return len(used) if READINGS[name] else 0

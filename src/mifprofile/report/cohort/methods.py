@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mifprofile.core.study.correction import PREDECLARED
+from mifprofile.core.study.findings import PREDECLARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

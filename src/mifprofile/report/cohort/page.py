@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from mifprofile.core.study.correction import PREDECLARED
+from mifprofile.core.study.findings import PREDECLARED
 from mifprofile.report import wording
 from mifprofile.report.cohort import changes, checklists, courses
 from mifprofile.report.cohort.methods import methods
