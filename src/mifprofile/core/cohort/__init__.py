@@ -23,6 +23,11 @@ from mifprofile.core.cohort.families import (
 from mifprofile.core.cohort.firth import (
     firth_logistic,
 )
+from mifprofile.core.cohort.mixed import (
+    beta_binomial,
+    lognormal_mixed,
+    negative_binomial,
+)
 from mifprofile.core.cohort.model import (
     CountModel,
 )
@@ -103,6 +108,7 @@ __all__ = [
     "associate",
     "auroc",
     "benjamini_hochberg",
+    "beta_binomial",
     "comparable",
     "concordance",
     "corrected_share",
@@ -115,8 +121,10 @@ __all__ = [
     "landmark_cox",
     "leave_one_out",
     "log_rank",
+    "lognormal_mixed",
     "loss",
     "mann_whitney",
+    "negative_binomial",
     "pair_times",
     "paired_change",
     "paired_difference",
