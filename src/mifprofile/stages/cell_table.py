@@ -41,7 +41,7 @@ from mifprofile.io.cell_tables import (
     read_tissue_map,
     required_um,
 )
-from mifprofile.io.results import slide_identity
+from mifprofile.io.results import slide_identity, write_json
 from mifprofile.io.tables import write_table
 from mifprofile.report import Overview, ReportContent
 from mifprofile.stages.landscape import write_landscape
@@ -114,18 +114,56 @@ def landscape_of_table(job: Job, table: Path, areas: Path | None) -> dict[str, A
         called = _call(job, read, tissue)
         rows = _rows(job, called, tissue)
         _write(job, called, rows)
-        facts = {
-            "program": read.program,
-            "cells": len(called.cells),
-            "lacking": list(read.lacking),
-            "area_mm2": tissue.areas_mm2,
-            "rows": len(rows),
-            "verdict": judge_table(job, called.gates, called.cells),
-        }
+        facts = _facts(job, read, called, tissue, rows)
         job.results.write_record("landscape", _record(job, facts, table, areas))
         content = _content(job, table.name, called, rows, tissue)
         write_report(job, content)
     return facts
+
+
+def landscape_alone(job: Job, read: CellTable, table: Path) -> None:
+    """Gates and landscape of a part of a table, as a cohort needs them; no report.
+
+    Parameters
+    ----------
+    job : Job
+    read : CellTable
+        The cells of one sample.
+    table : Path
+        Where they come from.
+    """
+    tissue = _tissue(None, None)
+    with storage_errors(job.results.folder):
+        called = _call(job, read, tissue)
+        rows = _rows(job, called, tissue)
+        write_table(called.gates, job.results.gates)
+        write_table(rows, job.results.landscape)
+        facts = _facts(job, read, called, tissue, rows)
+        job.results.write_record("landscape", _record(job, facts, table, None))
+        write_json(_alone(job), job.results.provenance)
+
+
+def _alone(job: Job) -> dict[str, Any]:
+    records = {str(k): v for k, v in job.results.records().items()}
+    return {
+        "sample_id": job.results.sample_id,
+        "packages": software(records),
+        "panel": job.panel.model_dump(mode="json"),
+        "stages": records,
+    }
+
+
+def _facts(
+    job: Job, read: CellTable, called: _Called, tissue: _Tissue, rows: pd.DataFrame
+) -> dict[str, Any]:
+    return {
+        "program": read.program,
+        "cells": len(called.cells),
+        "lacking": list(read.lacking),
+        "area_mm2": tissue.areas_mm2,
+        "rows": len(rows),
+        "verdict": judge_table(job, called.gates, called.cells),
+    }
 
 
 def _tissue(areas: Path | None, um: float | None) -> _Tissue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from importlib.resources import as_file
 from importlib.resources import files as package_files
@@ -13,23 +13,34 @@ from typing import TYPE_CHECKING, Any
 from mifprofile.arguments import (
     APath,
     Converted,
+    MaybePath,
     as_path,
+    as_path_or_none,
 )
 from mifprofile.core.landscape import TEXT_COLUMNS
 from mifprofile.core.study.analyse import analyse
 from mifprofile.core.study.observe import SampleResult
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
-from mifprofile.io.config import parse_panel, read_protocol, read_study
+from mifprofile.io.cell_tables import read_cell_table
+from mifprofile.io.config import (
+    parse_panel,
+    read_panel,
+    read_protocol,
+    read_study,
+)
 from mifprofile.io.results import Results, slide_identity, write_json
 from mifprofile.io.tables import read_csv, read_features
 from mifprofile.options import Options
 from mifprofile.report.cohort import CohortContent, drawings_of, render_cohort
+from mifprofile.stages.cell_table import landscape_alone
+from mifprofile.stages.job import Job
 
 if TYPE_CHECKING:
     from mifprofile.core.study.analyse import Analysis
     from mifprofile.core.study.endpoints import Protocol
     from mifprofile.core.study.sheet import Study
+    from mifprofile.model import Panel
 
 PACKAGES = ("mifprofile", "numpy", "pandas", "scipy", "statsmodels", "lifelines")
 PAGE = "cohort.html"
@@ -49,6 +60,11 @@ class CohortJob:
     out : Path
         Folder for tables and report.
     options : Options
+    table : Path or None
+        Cells of all samples, made elsewhere, with a column ``sample_id``: samples
+        without a landscape in `results` get theirs from it.
+    panel : Path or None
+        Of that table.
     quiet : bool
     """
 
@@ -56,7 +72,14 @@ class CohortJob:
     results: APath = Converted(as_path)
     out: APath = Converted(as_path)
     options: Options = field(default_factory=Options)
+    table: MaybePath = Converted(as_path_or_none, None)
+    panel: MaybePath = Converted(as_path_or_none, None)
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a table without panel."""
+        if (self.table is None) != (self.panel is None):
+            raise UsageError("cohort: --from-table and --panel belong together")
 
     def say(self, line: str) -> None:
         """Print one line for the user, on stderr."""
@@ -76,6 +99,8 @@ def cohort(job: CohortJob) -> Path:
     options = job.options.cohort
     protocol = protocol_of(options.endpoints)
     features = None if options.features is None else read_features(options.features)
+    if job.table is not None and job.panel is not None:
+        landscapes_of_table(job, study, job.table, read_panel(job.panel))
     samples = _samples(job, study)
     analysis = analyse(study, samples, protocol, options, features)
     _refuse_foreign(job.out)
@@ -102,6 +127,26 @@ def _write(folder: Path, analysis: Analysis, provenance: dict[str, Any]) -> None
     )
     (folder / PAGE).write_text(render_cohort(content), encoding="utf-8")
     write_json(provenance, folder / PROVENANCE)
+
+
+def landscapes_of_table(
+    job: CohortJob, study: Study, table: Path, panel: Panel
+) -> None:
+    """Make the landscapes that are not there yet from one table of all cells."""
+    names = [str(slide.sample_id) for slide in study.slides]
+    todo = [n for n in names if not Results(job.results / n).landscape.is_file()]
+    if not todo:
+        return
+    read = read_cell_table(table, panel, job.options.ingest.pixel_size_um)
+    if "sample_id" not in read.cells:
+        raise UsageError(f"{table}: no column sample_id, which tells samples apart")
+    job.say(f"  {len(read.cells)} cells in {table}; {len(todo)} landscapes to make")
+    parts = dict(list(read.cells.groupby(read.cells["sample_id"].astype(str))))
+    for name in todo:
+        if name in parts:
+            mine = replace(read, cells=parts[name].reset_index(drop=True))
+            one = Job(Results(job.results / name), panel, job.options, quiet=True)
+            landscape_alone(one, mine, table)
 
 
 def protocol_of(path: str | None) -> Protocol:

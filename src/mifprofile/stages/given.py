@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, Unpack
 
 from mifprofile.arguments import StrPath, expect
+from mifprofile.core.cohort import CountModel
 from mifprofile.core.gate_layouts import Layout
 from mifprofile.errors import UsageError
 from mifprofile.io.config import override_options, read_options, read_panel
@@ -15,6 +16,7 @@ from mifprofile.stages.cohort import CohortJob
 from mifprofile.stages.gates import GatesJob
 from mifprofile.stages.job import Job
 from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
+from mifprofile.stages.power import PowerJob
 
 Section = dict[str, Any]
 COMMAND_LINE = "command line"
@@ -99,6 +101,8 @@ class CohortArguments(TypedDict, total=False):
     endpoints: StrPath | None
     features: StrPath | None
     regimen: str | None
+    from_table: StrPath | None
+    panel: StrPath | None
     quiet: bool
     config: StrPath | None
     cohort: Section
@@ -149,7 +153,24 @@ def cohort_job(
 ) -> CohortJob:
     """Job of a cohort that is asked."""
     options, rest = _split(given, CohortArguments, caller)
-    return CohortJob(samples, results, out, options, **rest)
+    table = rest.pop("from_table", None)
+    return CohortJob(samples, results, out, options, table, **rest)
+
+
+def power_job(
+    out: StrPath,
+    fold_change: Iterable[float],
+    pairs: Iterable[int],
+    fields: Iterable[int],
+    wanted: float,
+    runs: int,
+    seed: int,
+    **assumed: float | None,
+) -> PowerJob:
+    """Job of a trial that is planned; what is not assumed is the model's default."""
+    model = CountModel(**{k: v for k, v in assumed.items() if v is not None})
+    numbers = tuple(fold_change), tuple(pairs), tuple(fields)
+    return PowerJob(out, *numbers, wanted, model, runs, seed)
 
 
 def refuse_unknown(given: Iterable[str], kind: type, caller: str) -> None:

@@ -230,10 +230,9 @@ def _explored(
     options: CohortOptions,
 ) -> Iterator[Finding]:
     """Answers of everything that the families hold and no endpoint asks."""
-    if not options.exploratory:
-        return
     known = {endpoint.variable.name for endpoint in endpoints}
-    found = exploratory_variables(samples.values(), protocol.families, known)
+    families = protocol.families if options.exploratory else {}
+    found = exploratory_variables(samples.values(), families, known)
     observations = _observations(study, samples, {n: v for n, (_, v) in found.items()})
     reading = Reading(pseudo_cells=options.pseudo_cells)
     by_name = dict(list(pool(observations, reading).groupby("variable")))

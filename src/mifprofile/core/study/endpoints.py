@@ -82,7 +82,8 @@ class Endpoint(_Read):
     def unit(self) -> str:
         """Of the estimate of a change."""
         units = {"log2": "log2 ratio", "logit": "log2 odds ratio"}
-        return units.get(self.scale, METRICS[self.variable.metric].unit)
+        plain = METRICS[self.variable.metric].unit
+        return units.get(self.scale, "points" if plain == "1" else plain)
 
 
 class Family(_Read):

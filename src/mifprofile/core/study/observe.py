@@ -105,7 +105,9 @@ def observe(
         for sample in samples
         for name, variable in variables.items()
     )
-    return pd.DataFrame(list(rows), columns=list(COLUMNS))
+    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    kinds = dict.fromkeys((*NUMBERS, *BESIDE), float)
+    return table.astype({**kinds, "enters": bool, "limited": bool})
 
 
 def exploratory_variables(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mifprofile.core.cohort import associate, auroc
 from mifprofile.core.study.findings import Finding
@@ -15,6 +14,8 @@ from mifprofile.model import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import pandas as pd
 
     from mifprofile.core.study.questions import Values
     from mifprofile.core.study.sheet import Study

@@ -209,7 +209,8 @@ def change(values: Values, group: str, options: CohortOptions) -> Finding:
         )
     )
     out = leave_one_out(found.dropna().to_numpy())
-    return replace(answer, loo_low=out.low, loo_high=out.high)
+    test = f"Wilcoxon signed-rank, {answer.test}; Hodges–Lehmann"
+    return replace(answer, test=test, loo_low=out.low, loo_high=out.high)
 
 
 def response(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:

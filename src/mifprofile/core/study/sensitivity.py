@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mifprofile.core.cohort import (
+    beta_binomial,
+    lognormal_mixed,
+    negative_binomial,
+)
 from mifprofile.core.study.pooling import Reading, pool
 from mifprofile.core.study.questions import ALL_ARMS, Values, change, values_of
 
@@ -73,10 +79,32 @@ def _rows(
         mine = observations[observations["variable"] == main.asked.name]
         for name, reading in readings.items():
             read = values_of(pooled[name], main.asked, study, reading)
-            yield _row(read, name, options) | {
-                "n_changed": _changed(mine, reading, name)
-            }
+            otherwise = _changed(mine, reading, name)
+            yield _row(read, name, options) | {"n_changed": otherwise}
         yield _row(_same_site(main), SAME_SITE, options) | {"n_changed": 0}
+        yield from _modelled(main, mine, options)
+
+
+def _modelled(
+    values: Values, mine: pd.DataFrame, options: CohortOptions
+) -> Iterator[dict[str, Any]]:
+    """Models of all slides at once, where they speak of the same scale."""
+    asked, used = values.asked, mine[mine["enters"]]
+    kinds = set(used["kind"])
+    given: dict[str, Any] = {"level": options.level}
+    models: dict[str, Any] = {}
+    if kinds == {"rate"} and asked.scale == "log2":
+        models["mixed model, log-normal"] = partial(
+            lognormal_mixed, pseudo_cells=options.pseudo_cells
+        )
+        models["model of counts, negative binomial"] = negative_binomial
+    elif kinds == {"share"} and asked.scale == "logit":
+        models["model of shares, beta-binomial"] = beta_binomial
+    for name, model in models.items():
+        found = model(used, asked.before, asked.after, asked.title, **given)
+        answer = asked.finding("change", ALL_ARMS, "").answered(found)
+        said = {k: v for k, v in asdict(answer).items() if k in COLUMNS}
+        yield said | {"reading": name, "n_changed": len(used)}
 
 
 def _row(values: Values, reading: str, options: CohortOptions) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FixedLocator, ScalarFormatter
 
 from mifprofile.report.cohort.drawing import (
     GRID,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mifprofile.core.study.questions import Values
 
 NAMED_UP_TO = 40
+COURSE_DAYS = (0, 10, 20, 30, 90, 180, 365, 730)
 
 
 def forest(part: Part) -> Drawing:
@@ -193,6 +195,10 @@ def _spider(axes: Axes, part: Part, values: Values) -> None:
         say_nothing(axes, "no patient has two biopsies with their day")
         return
     axes.axhline(0, color=SOFT, linewidth=0.8)
+    # Weeks first, years last.
+    axes.set_xscale("symlog", linthresh=30)
+    axes.xaxis.set_major_locator(FixedLocator(COURSE_DAYS))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set(xlabel="day from the start of treatment", title="Course")
 
 
@@ -246,7 +252,7 @@ def sensitivity(part: Part) -> Drawing:
         grid = figure.subplots(1, len(endpoints), sharey=True, squeeze=False)[0]
         for axes, endpoint in zip(grid, endpoints, strict=True):
             mine = table[table["endpoint"] == endpoint].set_index("reading")
-            _readings(axes, mine.loc[readings])
+            _readings(axes, mine.reindex(readings))
         grid[0].set_yticks(range(len(readings)), readings, fontsize=8)
         grid[0].invert_yaxis()
         svg = as_svg(figure)

@@ -40,7 +40,7 @@ def flow(part: Part) -> Drawing:
     """Patients to biopsies to evaluable ones, with what was lost and why."""
     table = flow_table(part.states)
     arms, times = part.study.arms, part.study.timepoints
-    with canvas(min(3.6 * len(arms) + 1.0, 11), 1.2 + 1.55 * len(times)) as figure:
+    with canvas(min(3.6 * len(arms) + 1.0, 11), 0.9 + 1.05 * len(times)) as figure:
         axes = figure.subplots()
         axes.set(xlim=(0, len(arms)), ylim=(-len(times) - 0.45, 0.45))
         axes.set_axis_off()
@@ -63,15 +63,15 @@ def _flow_column(
     axes: Axes, column: int, rows: pd.DataFrame, times: Sequence[str]
 ) -> None:
     start = rows[rows["step"] == "patients"].iloc[0]
-    _box(axes, column + 0.27, 0.1, f"{start['arm']}\n{start['n_patients']} patients")
+    _box(axes, column + 0.27, 0.08, f"{start['arm']}\n{start['n_patients']} patients")
     for i, time in enumerate(times, start=1):
         here = rows[rows["timepoint"] == time]
         had = here[here["step"] == "biopsy"].iloc[0]
         good = here[here["step"] == "evaluable"].iloc[0]
         axes.annotate(
             "",
-            (column + 0.27, 0.26 - i),
-            (column + 0.27, 0.84 - i),
+            (column + 0.27, 0.3 - i),
+            (column + 0.27, 0.9 - i if i == 1 else 0.66 - i),
             arrowprops={"arrowstyle": "-|>", "color": SOFT, "linewidth": 0.9},
         )
         text = (
@@ -275,7 +275,7 @@ def _alluvial(axes: Axes, shown: pd.DataFrame) -> None:
         _ribbons(axes, x, shown[[one, two]], tops[x].copy(), tops[x + 1].copy(), order)
     axes.set_xticks(range(shown.shape[1]), shown.columns)
     axes.set_yticks([])
-    axes.set_xlim(-0.2, shown.shape[1] - 0.35)
+    axes.set_xlim(-0.2, shown.shape[1] - 0.3)
     axes.invert_yaxis()
     axes.spines["left"].set_visible(False)
 

@@ -13,6 +13,7 @@ from mifprofile.core.study.findings import PREDECLARED
 from mifprofile.report import wording
 from mifprofile.report.cohort import changes, checklists, courses
 from mifprofile.report.cohort.methods import methods
+from mifprofile.report.cohort.species import mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +52,10 @@ class CohortContent:
 
 def drawings_of(analysis: Analysis) -> dict[str, Drawing]:
     """All figures, by name."""
-    return {d.name: d for part in analysis.parts for d in _drawings(part)}
+    found = {d.name: d for part in analysis.parts for d in _drawings(part)}
+    if analysis.mirror is not None:
+        found["concordance"] = mirrored(analysis.mirror)
+    return found
 
 
 def render_cohort(content: CohortContent) -> str:
@@ -106,8 +110,16 @@ def _context(content: CohortContent) -> dict[str, Any]:
         "parts": [_part(part, content) for part in analysis.parts],
         "methods": methods(analysis, content.software),
         "checklists": checklists.checklists(analysis, content.software),
+        "mirror": _mirror(analysis),
         "files": sorted(analysis.tables),
     }
+
+
+def _mirror(analysis: Analysis) -> dict[str, Any] | None:
+    """Human and mouse side by side, where there are both."""
+    if analysis.mirror is None or analysis.concordance is None:
+        return None
+    return {"rows": _records(analysis.mirror), "found": analysis.concordance}
 
 
 def _part(part: Part, content: CohortContent) -> dict[str, Any]:
@@ -133,6 +145,8 @@ def _part(part: Part, content: CohortContent) -> dict[str, Any]:
         "table_one": _shown(content.analysis.tables["table_one"], part.species),
         "left_out": _left_out(part),
         "sensitivity": _records(part.sensitivity),
+        "moves": _records(part.moves),
+        "resistance": _records(findings[findings["question"] == "resistance"]),
         "drawings": mine,
         "survival": [d for n, d in mine.items() if n.startswith(("pfs_", "os_"))],
         "alone": _alone(part),
@@ -153,6 +167,7 @@ def _shown(table: pd.DataFrame, species: str) -> dict[str, Any]:
 def _families(findings: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Exploratory families: how many were tested, and the least p-values of each."""
     explored = findings[findings["endpoint"] == ""]
+    explored = explored[explored["question"] != "resistance"]
     for family, rows in explored.groupby("family", sort=False):
         tested = rows[rows["p_value"].notna()]
         yield {
