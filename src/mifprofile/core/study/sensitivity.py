@@ -100,9 +100,14 @@ def _modelled(
         models["model of counts, negative binomial"] = negative_binomial
     elif kinds == {"share"} and asked.scale == "logit":
         models["model of shares, beta-binomial"] = beta_binomial
+    alike = not (used.groupby("timepoint")["value"].nunique() > 1).any()
     for name, model in models.items():
-        found = model(used, asked.before, asked.after, asked.title, **given)
-        answer = asked.finding("change", ALL_ARMS, "").answered(found)
+        finding = asked.finding("change", ALL_ARMS, "")
+        if alike:
+            answer = finding.refused("all values of a time are equal")
+        else:
+            found = model(used, asked.before, asked.after, asked.title, **given)
+            answer = finding.answered(found)
         said = {k: v for k, v in asdict(answer).items() if k in COLUMNS}
         yield said | {"reading": name, "n_changed": len(used)}
 
