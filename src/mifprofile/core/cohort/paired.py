@@ -276,7 +276,7 @@ def sign_flips(
             level=level,
             reason="no patient with both times",
         )
-    signs = _signs(pairs, seed)
+    signs = signs_of(pairs, seed)
     drawn, seen = np.abs(signs @ values), abs(values.sum())
     low, high = _subset_limits(values, signs, level)
     return Estimate(
@@ -344,12 +344,12 @@ def _signed_rank(changes: Floats, seed: int) -> tuple[float, SignTest]:
         return float(found.pvalue), "exact"
     ranks = stats.rankdata(sizes) * (sizes > 0)
     seen = abs(ranks @ np.sign(changes))
-    drawn = np.abs(_signs(len(changes), seed) @ ranks)
+    drawn = np.abs(signs_of(len(changes), seed) @ ranks)
     # Mean ranks are halves, so that sums are exact.
     return float(np.mean(drawn >= seen)), "sign permutation"
 
 
-def _signs(size: int, seed: int) -> NDArray[np.int8]:
+def signs_of(size: int, seed: int) -> NDArray[np.int8]:
     """All ways to deal out signs, or so many at random."""
     if size <= ALL_SIGNS_OF:
         bits = np.arange(2**size)[:, None] >> np.arange(size) & 1
