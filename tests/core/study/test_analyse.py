@@ -180,7 +180,7 @@ def test_of_two_lesions_the_one_that_was_followed_counts(cohort):
 def test_what_is_not_there_is_named(cohort):
     cohort.pairs(BEFORE, AFTER, pfs_days="10", pfs_event="1")
     cohort.pairs(BEFORE, AFTER, arm="B", pfs_days="10", pfs_event="1")
-    with pytest.raises(UsageError, match="no regimen 'cor'.*did you mean 'core'"):
+    with pytest.raises(UsageError, match=r"no regimen 'cor'.*did you mean 'core'"):
         cohort.analyse(regimen="cor")
     with pytest.raises(UsageError, match="no arm 'C'; there are A, B"):
         cohort.analyse(control_arm="C")

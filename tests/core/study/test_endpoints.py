@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from mifprofile.core.study.endpoints import Protocol
-from mifprofile.errors import UsageError
 from mifprofile.io.config import read_protocol
 
 ROOT = Path(__file__).parents[3]
@@ -42,7 +41,7 @@ def test_an_estimand_is_put_where_it_is_named():
     ],
 )
 def test_names_that_are_not_there_are_refused(changes, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(ValueError, match=message):
         Protocol.model_validate(content(**changes))
 
 
@@ -51,7 +50,7 @@ def test_more_than_six_are_not_predeclared():
     one = given["endpoints"][0]
     given["endpoints"] = [one | {"id": f"cd8_{i}"} for i in range(7)]
     given["regimens"] = {"core": [f"cd8_{i}" for i in range(7)]}
-    with pytest.raises(UsageError, match="predeclare at most 6"):
+    with pytest.raises(ValueError, match="predeclare at most 6"):
         Protocol.model_validate(given)
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from mifprofile.core.study.endpoints import Variable
 from mifprofile.core.study.observe import SampleResult, observe
-
 from tests.core.study.conftest import PANEL, landscape
 
 CD8 = {"cd8": Variable(metric="density", phenotype="CD8+")}

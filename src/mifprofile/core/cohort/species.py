@@ -279,7 +279,9 @@ def _noncentral(t: float, freedom: int, level: float) -> tuple[float, float]:
 
     def limit(chance: float) -> float:
         def off(centre: float) -> float:
-            return float(stats.nct.cdf(t, freedom, centre) - chance)
+            below = stats.nct.cdf(t, freedom, centre)
+            # It is lost far from the middle, where it is 0 or 1.
+            return float((centre < t if np.isnan(below) else below) - chance)
 
         return float(optimize.brentq(off, t - width, t + width))
 
