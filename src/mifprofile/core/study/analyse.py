@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mifprofile.core.cohort import adjust_families
-from mifprofile.core.study import questions
+from mifprofile.core.study.answers import answers, sorted_answers
 from mifprofile.core.study.classes import class_table
 from mifprofile.core.study.findings import COVARIATES, PREDECLARED, as_table
 from mifprofile.core.study.flow import biopsy_states, flow_table, table_one
@@ -21,7 +21,6 @@ from mifprofile.core.study.pooling import Reading, place, pool
 from mifprofile.core.study.questions import Asked, Values, values_of
 from mifprofile.core.study.resistance import resistance
 from mifprofile.core.study.sensitivity import sensitivity_rows
-from mifprofile.core.study.time_to_event import survival
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -161,8 +160,8 @@ def _part(
     values = {a.name: values_of(pooled, a, study, reading) for a in primary}
     classes = class_table(study, mine)
     escapes, moves = resistance(classes, study, options.baseline, options.level)
-    answers = chain(
-        *(_answers(values[one.id], study, options, one) for one in endpoints),
+    found = chain(
+        *(sorted_answers(one, study, options) for one in values.values()),
         escapes,
         () if features is None else outside(features, values, study, options),
         _explored(study, mine, protocol, endpoints, options),
@@ -175,7 +174,7 @@ def _part(
         values=values,
         observations=placed,
         biopsy_values=biopsy_values(placed, pooled, options),
-        findings=_corrected(as_table(answers)),
+        findings=_corrected(as_table(found)),
         sensitivity=sensitivity_rows(placed, values, study, options),
         states=biopsy_states(study, mine),
         classes=classes,
@@ -194,6 +193,7 @@ def asked_of(endpoint: Endpoint) -> Asked:
         family=PREDECLARED,
         before=endpoint.before,
         after=endpoint.after,
+        question=endpoint.question,
         end=endpoint.end,
         endpoint=endpoint.id,
     )
@@ -203,23 +203,6 @@ def _observations(
     study: Study, samples: Mapping[str, SampleResult], variables: dict[str, Variable]
 ) -> pd.DataFrame:
     return place(observe(samples.values(), variables), study)
-
-
-def _answers(
-    values: Values, study: Study, options: CohortOptions, endpoint: Endpoint
-) -> Iterator[Finding]:
-    """All answers of an endpoint; only the primary one keeps its family."""
-    primary = questions.primary_question(values.asked, study, endpoint.question)
-    seen = False
-    for finding in _asked(values, study, options):
-        first = finding.question == primary and not seen
-        seen |= first
-        yield finding if first else finding.secondary()
-
-
-def _asked(values: Values, study: Study, options: CohortOptions) -> Iterator[Finding]:
-    yield from questions.ask(values, study, options)
-    yield from survival(values, study, options)
 
 
 def _explored(
@@ -241,7 +224,7 @@ def _explored(
             continue
         asked = _exploratory(name, family, variable, options)
         values = values_of(by_name[name], asked, study, reading)
-        for finding in _asked(values, study, options):
+        for finding in answers(values, study, options):
             if finding.status != "NOT_COMPUTABLE":
                 yield finding.secondary()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.core.cohort import Estimate
-    from mifprofile.core.study.endpoints import Scale, Variable
+    from mifprofile.core.study.endpoints import Question, Scale, Variable
     from mifprofile.core.study.sheet import Study
     from mifprofile.options import CohortOptions
 
@@ -50,6 +50,8 @@ class Asked:
     family : str
     before, after : str
         Times that are compared.
+    question : str
+        That is predeclared.
     end : str
         Survival that is looked at first: ``pfs`` or ``os``.
     endpoint : str
@@ -64,6 +66,7 @@ class Asked:
     family: str
     before: str
     after: str
+    question: Question = "change"
     end: End = "pfs"
     endpoint: str = ""
 
@@ -160,16 +163,6 @@ def ask(values: Values, study: Study, options: CohortOptions) -> Iterator[Findin
 def planned(asked: Asked, study: Study) -> bool:
     """Whether the sheet has both times."""
     return {asked.before, asked.after} <= set(study.timepoints)
-
-
-def primary_question(asked: Asked, study: Study, question: str) -> str:
-    """The question that is predeclared.
-
-    Where nobody was to be biopsied before treatment, as mice often are not, a change is
-    that against the control arm.
-    """
-    alone = question == "change" and asked.before not in study.timepoints
-    return "arms" if alone and len(study.arms) > 1 else question
 
 
 def control_of(study: Study, options: CohortOptions) -> str:

@@ -1,4 +1,4 @@
-"""How far each answer hangs on choices: the same change, read in other ways."""
+"""How far each answer hangs on choices: the same question, read in other ways."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from mifprofile.core.cohort import (
     lognormal_mixed,
     negative_binomial,
 )
+from mifprofile.core.study.answers import primary_answer, primary_question
 from mifprofile.core.study.pooling import Reading, pool
-from mifprofile.core.study.questions import ALL_ARMS, Values, change, values_of
+from mifprofile.core.study.questions import ALL_ARMS, Values, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ def sensitivity_rows(
     study: Study,
     options: CohortOptions,
 ) -> pd.DataFrame:
-    """Change of every endpoint, read in every way.
+    """The predeclared answer of every endpoint, read in every way.
 
     Parameters
     ----------
@@ -80,9 +81,11 @@ def _rows(
         for name, reading in readings.items():
             read = values_of(pooled[name], main.asked, study, reading)
             otherwise = _changed(mine, reading, name)
-            yield _row(read, name, options) | {"n_changed": otherwise}
-        yield _row(_same_site(main), SAME_SITE, options) | {"n_changed": 0}
-        yield from _modelled(main, mine, options)
+            yield _row(read, name, study, options) | {"n_changed": otherwise}
+        if primary_question(main.asked, study) == "change":
+            same = _row(_same_site(main), SAME_SITE, study, options)
+            yield same | {"n_changed": 0}
+            yield from _modelled(main, mine, options)
 
 
 def _modelled(
@@ -112,8 +115,10 @@ def _modelled(
         yield said | {"reading": name, "n_changed": len(used)}
 
 
-def _row(values: Values, reading: str, options: CohortOptions) -> dict[str, Any]:
-    found = asdict(change(values, ALL_ARMS, options))
+def _row(
+    values: Values, reading: str, study: Study, options: CohortOptions
+) -> dict[str, Any]:
+    found = asdict(primary_answer(values, study, options))
     return {k: found[k] for k in COLUMNS if k in found} | {"reading": reading}
 
 

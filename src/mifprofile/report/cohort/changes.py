@@ -99,6 +99,8 @@ def _p(value: float) -> str:
 
 def patients_of_endpoint(part: Part, values: Values) -> Drawing:
     """Every patient of an endpoint: both times, the change, and the course."""
+    if not values.changes.notna().any():
+        return _single_times(part, values)
     with canvas(11, 3.9) as figure:
         left, middle, right = figure.subplots(
             1, 3, gridspec_kw={"width_ratios": (1, 1.5, 1.2)}
@@ -118,6 +120,42 @@ def patients_of_endpoint(part: Part, values: Values) -> Drawing:
         svg,
         _patient_numbers(part, values),
     )
+
+
+def _single_times(part: Part, values: Values) -> Drawing:
+    """Every patient by arm, where no one has both times."""
+    asked = values.asked
+    times = [t for t in values.table if values.table[t].notna().any()]
+    with canvas(1.6 + 2.6 * max(len(times), 1), 3.2) as figure:
+        grid = figure.subplots(1, max(len(times), 1), squeeze=False)[0]
+        for axes, time in zip(grid, times, strict=False):
+            _by_arm(axes, part, values.table[time], time)
+        grid[0].set_ylabel(_scale(values))
+        if not times:
+            say_nothing(grid[0], "nobody has a value")
+        svg = as_svg(figure)
+    return Drawing(
+        f"{part.species}_{asked.name}",
+        asked.title,
+        "Nobody has a value at both times, so there is no change to draw. Each ring is "
+        "one, by arm; the line is the median.",
+        svg,
+        _patient_numbers(part, values),
+    )
+
+
+def _by_arm(axes: Axes, part: Part, column: pd.Series, time: str) -> None:
+    arms = colours_of(part.study.arms)
+    for x, (arm, colour) in enumerate(arms.items()):
+        mine = column[
+            [part.study.patients[n].arm == arm for n in column.index]
+        ].dropna()
+        # Side by side in the order of the sheet, so that none hides another.
+        spread = np.linspace(-0.18, 0.18, len(mine)) if len(mine) > 1 else np.zeros(1)
+        axes.plot(x + spread[: len(mine)], mine, "o", mec=colour, mfc="white")
+        axes.hlines(mine.median(), x - 0.25, x + 0.25, color=colour, linewidth=2)
+    axes.set_xticks(range(len(arms)), arms)
+    axes.set(xlim=(-0.6, len(arms) - 0.4), title=time)
 
 
 def _patient_numbers(part: Part, values: Values) -> pd.DataFrame:
@@ -259,7 +297,7 @@ def sensitivity(part: Part) -> Drawing:
     return Drawing(
         f"{part.species}_sensitivity",
         "Sensitivity",
-        "Change of each endpoint when it is read otherwise. The grey line is the main "
+        "The predeclared answer of each endpoint when it is read otherwise. The grey line is the main "
         "analysis; a reading without a mark has no estimate, and the table says why.",
         svg,
         table,
@@ -271,7 +309,8 @@ def _readings(axes: Axes, rows: pd.DataFrame) -> None:
     main = rows["estimate"].iloc[0]
     if np.isfinite(main):
         axes.axvline(main, color=GRID, linewidth=3, zorder=0)
-    axes.axvline(0, color=SOFT, linewidth=0.8)
+    ratio = str(rows["unit"].iloc[0]).startswith(("hazard", "odds"))
+    axes.axvline(1.0 if ratio else 0.0, color=SOFT, linewidth=0.8)
     axes.hlines(places, rows["low"], rows["high"], color=INK, linewidth=1.2)
     axes.plot(rows["estimate"], places, "s", color="#1f5fa8", markersize=4)
     axes.set_title(_short(str(rows["title"].iloc[0]), 22), fontsize=8)

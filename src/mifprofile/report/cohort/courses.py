@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mifprofile.core.study.questions import End
     from mifprofile.core.study.time_to_event import Curve
 
+PEOPLE = {"human": "patients", "mouse": "mice"}
 MONTH_DAYS = 365.25 / 12
 TICKS = 6
 
@@ -46,7 +47,7 @@ def flow(part: Part) -> Drawing:
         axes.set_axis_off()
         for column, arm in enumerate(arms):
             mine = table[table["arm"] == arm]
-            _flow_column(axes, column, mine, times)
+            _flow_column(axes, column, mine, times, PEOPLE[part.species])
         svg = as_svg(figure)
     return Drawing(
         f"{part.species}_flow",
@@ -60,10 +61,10 @@ def flow(part: Part) -> Drawing:
 
 
 def _flow_column(
-    axes: Axes, column: int, rows: pd.DataFrame, times: Sequence[str]
+    axes: Axes, column: int, rows: pd.DataFrame, times: Sequence[str], people: str
 ) -> None:
     start = rows[rows["step"] == "patients"].iloc[0]
-    _box(axes, column + 0.27, 0.08, f"{start['arm']}\n{start['n_patients']} patients")
+    _box(axes, column + 0.27, 0.08, f"{start['arm']}\n{start['n_patients']} {people}")
     for i, time in enumerate(times, start=1):
         here = rows[rows["timepoint"] == time]
         had = here[here["step"] == "biopsy"].iloc[0]

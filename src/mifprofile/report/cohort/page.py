@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mifprofile.core.study.analyse import Analysis, Part
     from mifprofile.report.cohort.drawing import Drawing
 
-PEOPLE = {"human": "patients", "mouse": "mice"}
 FIRST_OF_FAMILY = 5
 
 
@@ -135,7 +134,7 @@ def _part(part: Part, content: CohortContent) -> dict[str, Any]:
     }
     return {
         "species": part.species,
-        "people": PEOPLE[part.species],
+        "people": courses.PEOPLE[part.species],
         "n": len(part.study.patients),
         "slides": len(part.samples),
         "endpoints": part.endpoints,
@@ -149,7 +148,6 @@ def _part(part: Part, content: CohortContent) -> dict[str, Any]:
         "resistance": _records(findings[findings["question"] == "resistance"]),
         "drawings": mine,
         "survival": [d for n, d in mine.items() if n.startswith(("pfs_", "os_"))],
-        "alone": _alone(part),
     }
 
 
@@ -185,8 +183,3 @@ def _left_out(part: Part) -> list[dict[str, Any]]:
         slides=("sample_id", "size"), patients=("patient_id", "nunique")
     )
     return _records(counts.reset_index())
-
-
-def _alone(part: Part) -> bool:
-    """Whether no endpoint has a pair, so that there is nothing to draw of changes."""
-    return not any(values.changes.notna().any() for values in part.values.values())
