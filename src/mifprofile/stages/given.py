@@ -103,9 +103,11 @@ class CohortArguments(TypedDict, total=False):
     regimen: str | None
     from_table: StrPath | None
     panel: StrPath | None
+    pixel_size: float | None
     quiet: bool
     config: StrPath | None
     cohort: Section
+    landscape: Section
 
 
 def slide_job(

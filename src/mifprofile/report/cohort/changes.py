@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedLocator, ScalarFormatter
 
+from mifprofile.core.study.questions import patients_of
 from mifprofile.report.cohort.drawing import (
     GRID,
     INK,
@@ -147,9 +148,7 @@ def _single_times(part: Part, values: Values) -> Drawing:
 def _by_arm(axes: Axes, part: Part, column: pd.Series, time: str) -> None:
     arms = colours_of(part.study.arms)
     for x, (arm, colour) in enumerate(arms.items()):
-        mine = column[
-            [part.study.patients[n].arm == arm for n in column.index]
-        ].dropna()
+        mine = column.reindex(patients_of(part.study, arm)).dropna()
         # Side by side in the order of the sheet, so that none hides another.
         spread = np.linspace(-0.18, 0.18, len(mine)) if len(mine) > 1 else np.zeros(1)
         axes.plot(x + spread[: len(mine)], mine, "o", mec=colour, mfc="white")
@@ -297,8 +296,9 @@ def sensitivity(part: Part) -> Drawing:
     return Drawing(
         f"{part.species}_sensitivity",
         "Sensitivity",
-        "The predeclared answer of each endpoint when it is read otherwise. The grey line is the main "
-        "analysis; a reading without a mark has no estimate, and the table says why.",
+        "The predeclared answer of each endpoint when it is read otherwise. The grey "
+        "line is the main analysis; a reading without a mark has no estimate, and the "
+        "table says why.",
         svg,
         table,
     )
