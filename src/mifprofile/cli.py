@@ -332,7 +332,8 @@ def ask(**given: Any) -> None:
     from mifprofile.stages.cohort import cohort as ask_cohort
     from mifprofile.stages.given import cohort_job
 
-    click.echo(f"report: {ask_cohort(cohort_job(**given))}")
+    ask_cohort(job := cohort_job(**given))
+    click.echo(f"report: {job.report}")
 
 
 MANY = "May be given several times."

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import mifprofile as mp
 from mifprofile.cli import cli
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.stages.cohort import CohortJob, cohort
@@ -115,6 +116,21 @@ def test_the_same_input_gives_the_same_page(study, finished, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (
             finished / name
         ).read_bytes()
+
+
+def test_the_python_door_gives_the_tables(study, tmp_path):
+    found = mp.cohort(
+        study / "samples.tsv",
+        study / "results",
+        tmp_path / "out",
+        endpoints=study / "endpoints.yaml",
+        cohort={"exploratory": False},
+        quiet=True,
+    )
+    assert found.report.is_file()
+    assert found.tables["exploratory"]["family"].unique().tolist() == ["resistance"]
+    with pytest.raises(UsageError, match="did you mean 'regimen'"):
+        mp.cohort("samples.tsv", "results", "out", regimes="core")
 
 
 def test_features_are_read_and_tested(study, tmp_path):

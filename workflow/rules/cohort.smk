@@ -18,7 +18,7 @@ rule cohort:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         config=CONFIG,
-        results=RESULTS,
+        results=lambda wildcards, output: str(Path(output.tables).parent),
         section=section("cohort"),
     shell:
         "mifprofile cohort {input.samples:q} {params.results:q} -o {output.tables:q} "

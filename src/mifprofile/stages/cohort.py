@@ -37,6 +37,8 @@ from mifprofile.stages.cell_table import landscape_alone
 from mifprofile.stages.job import Job
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mifprofile.core.study.analyse import Analysis
     from mifprofile.core.study.endpoints import Protocol
     from mifprofile.core.study.sheet import Study
@@ -81,19 +83,24 @@ class CohortJob:
         if (self.table is None) != (self.panel is None):
             raise UsageError("cohort: --from-table and --panel belong together")
 
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.out / PAGE
+
     def say(self, line: str) -> None:
         """Print one line for the user, on stderr."""
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def cohort(job: CohortJob) -> Path:
+def cohort(job: CohortJob) -> dict[str, pd.DataFrame]:
     """Ask a cohort, and write tables and report whole or not at all.
 
     Returns
     -------
-    Path
-        The report.
+    dict
+        Name of each table, without its suffix → table.
     """
     study = read_study(job.samples)
     options = job.options.cohort
@@ -106,7 +113,7 @@ def cohort(job: CohortJob) -> Path:
     _refuse_foreign(job.out)
     with atomic_output(job.out) as partial:
         _write(partial, analysis, _provenance(job, study, samples))
-    return job.out / PAGE
+    return dict(analysis.tables)
 
 
 def _write(folder: Path, analysis: Analysis, provenance: dict[str, Any]) -> None:
