@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.cohort import cox, log_rank
+from mifprofile.core.cohort import (
+    cox,
+    log_rank,
+    pair_times,
+    paired_change,
+    pool_slides,
+)
+from mifprofile.testing.trial import TrialOptions, synthetic_trial
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +46,18 @@ def test_log_rank_at_the_median(patients):
     above = patients["share"] > patients["share"].median()
     found = log_rank(patients["survival_days"], patients["dead"], above)
     assert found.chi2 == pytest.approx(0.078, abs=5e-4)
+
+
+def test_planted_effects_on_a_real_design(data_dir):
+    """24 patients of whom 15 are paired, one to four fields; 500 in the benchmark."""
+    skeleton = pd.read_csv(data_dir / "trial_skeleton.csv")
+    options = TrialOptions(changes={"treated": 1.0})
+    held = []
+    for seed in range(80):
+        trial = synthetic_trial(options, skeleton=skeleton, seed=seed)
+        cd8 = trial.fields.query("phenotype == 'CD8'")
+        pairs = pair_times(pool_slides(cd8), "baseline", "on_tx")
+        found = paired_change(pairs["n_num"], pairs["area_mm2"])
+        assert (found.n_pairs, found.n_missing) == (15, 9)
+        held.append(found.low <= 1 <= found.high)
+    assert np.mean(held) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 80)

@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from mifprofile.core.cohort import (
     CountModel,
+    aggregation_of,
     paired_power,
     pairs_needed,
     power_table,
@@ -89,3 +93,24 @@ def test_assumptions_are_said():
         CountModel(field_mm2=0)
     with pytest.raises(UsageError, match="above 0"):
         paired_power(0, 1, 2)
+
+
+@pytest.mark.parametrize("aggregation", [0.0, 0.4])
+def test_aggregation_is_found_again(aggregation):
+    model = CountModel(aggregation=aggregation)
+    fields = model.draw_pairs(np.random.default_rng(2), 1, 3000, 4, 1.0)[0, :, 0]
+    found = aggregation_of(np.repeat(np.arange(3000), 4), fields.ravel())
+    assert found == pytest.approx(aggregation, abs=0.05)
+
+
+def test_single_fields_tell_nothing_of_aggregation():
+    assert np.isnan(aggregation_of(["a", "b"], [10, 20]))
+    assert np.isnan(aggregation_of(["a", "a"], [0, 0]))
+
+
+def test_slow_libraries_are_imported_late():
+    code = (
+        "import sys, mifprofile.core.cohort; "
+        "sys.exit(bool({'lifelines', 'statsmodels'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

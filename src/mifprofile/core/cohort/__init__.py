@@ -30,6 +30,7 @@ from mifprofile.core.cohort.mixed import (
 )
 from mifprofile.core.cohort.model import (
     CountModel,
+    aggregation_of,
 )
 from mifprofile.core.cohort.paired import (
     LeftOut,
@@ -104,6 +105,7 @@ __all__ = [
     "Transitions",
     "TwoGroups",
     "adjust_families",
+    "aggregation_of",
     "arm_effect",
     "associate",
     "auroc",

@@ -10,7 +10,7 @@ import numpy as np
 from mifprofile.errors import UsageError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
@@ -146,3 +146,31 @@ class CountModel:
         biopsy = rng.normal(0, self.between_biopsies, times.shape)
         density = np.repeat((level + times + biopsy)[..., None], n_fields, axis=-1)
         return self.draw_counts(rng, density, self.field_mm2)
+
+
+def aggregation_of(biopsies: ArrayLike, counts: ArrayLike) -> float:
+    """Aggregation of cells, from fields of one size in biopsies that have several.
+
+    Parameters
+    ----------
+    biopsies : (n,) array
+        Biopsy of each field.
+    counts : (n,) array
+        Its cells.
+
+    Returns
+    -------
+    float
+        Variance of a field's relative density, by moments: what fields of a biopsy vary
+        beyond Poisson, Σ(s² − m), over their squared mean, Σ(m² − s²/k); at least 0, and
+        NaN where no biopsy has two fields and a cell.
+    """
+    codes = np.unique(np.asarray(biopsies), return_inverse=True)[1]
+    values = np.asarray(counts, float)
+    fields = np.bincount(codes)
+    several = fields > 1
+    means = np.bincount(codes, values)[several] / fields[several]
+    squares = np.bincount(codes, values**2)[several] - fields[several] * means**2
+    variances = squares / (fields[several] - 1)
+    whole = (means**2 - variances / fields[several]).sum()
+    return max(0.0, float((variances - means).sum() / whole)) if whole > 0 else np.nan
