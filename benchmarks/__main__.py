@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     breast,
     calls,
+    cohort,
     corrections,
     demo,
     gates,
@@ -56,6 +57,7 @@ PARTS: dict[str, Callable[[Path, Path], str]] = {
     "landscape": lambda _, __: spatial.table_figures(),
     "spatial": lambda _, __: spatial.figures(),
     "spatial_peers": lambda _, __: spatial_peers.peer_figures(),
+    "cohort": lambda data, _: cohort.figures(data / "trial_skeleton.csv"),
     "speed": lambda data, _: speed.figures(data),
     "peer": lambda _, folder: whole_slide.peer_figures(folder),
     "same": lambda _, folder: whole_slide.same_figures(folder),

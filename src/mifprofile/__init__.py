@@ -8,7 +8,7 @@ from mifprofile._lazy import lazily
 
 if TYPE_CHECKING:
     from mifprofile._version import __version__
-    from mifprofile.api import gates, landscape, neighbourhoods, run
+    from mifprofile.api import cohort, gates, landscape, neighbourhoods, run
     from mifprofile.errors import MifprofileError
     from mifprofile.io.config import read_options, read_panel
     from mifprofile.io.readers import open_slide
@@ -30,6 +30,7 @@ _HOMES = {
     "Sample": "mifprofile.sample",
     "Slide": "mifprofile.model",
     "__version__": "mifprofile._version",
+    "cohort": "mifprofile.api",
     "gates": "mifprofile.api",
     "landscape": "mifprofile.api",
     "neighbourhoods": "mifprofile.api",
@@ -53,6 +54,7 @@ __all__ = [
     "Sample",
     "Slide",
     "__version__",
+    "cohort",
     "gates",
     "landscape",
     "neighbourhoods",

@@ -12,11 +12,14 @@ from mifprofile.errors import UsageError
 from mifprofile.io.results import Results
 from mifprofile.io.tables import read_csv, write_table
 from mifprofile.sample import Sample
+from mifprofile.stages.cohort import cohort as ask_cohort
 from mifprofile.stages.given import (
+    CohortArguments,
     GatesArguments,
     NeighbourhoodsArguments,
     RunArguments,
     TableArguments,
+    cohort_job,
     gates_job,
     neighbourhoods_job,
     refuse_unknown,
@@ -32,6 +35,21 @@ if TYPE_CHECKING:
 
     from mifprofile.arguments import StrPath
     from mifprofile.model import Panel
+
+
+class Cohort(NamedTuple):
+    """What a cohort answered.
+
+    Parameters
+    ----------
+    tables : dict
+        Name, such as ``endpoints``, → table.
+    report : Path
+        The page; tables and figures lie beside it.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    report: Path
 
 
 class NeighbourhoodTables(NamedTuple):
@@ -198,6 +216,35 @@ def neighbourhoods(
         ),
         job.out,
     )
+
+
+def cohort(
+    samples: StrPath,
+    results: StrPath,
+    out: StrPath,
+    **options: Unpack[CohortArguments],
+) -> Cohort:
+    """Ask a cohort what its protocol asks.
+
+    Parameters
+    ----------
+    samples : str or Path
+        Sample sheet.
+    results : str or Path
+        Folder with a result folder per sample.
+    out : str or Path
+        Folder for tables, figures and report.
+    **options
+        ``endpoints``, ``features``, ``regimen``; ``from_table`` with ``panel``, and
+        ``pixel_size``, for cells of all samples in one table; ``config``, ``quiet``,
+        and the sections ``cohort`` and ``landscape``.
+
+    Returns
+    -------
+    Cohort
+    """
+    job = cohort_job(samples, results, out, caller="cohort", **options)
+    return Cohort(ask_cohort(job), job.report)
 
 
 def _as_file(table: StrPath | pd.DataFrame, results: Results) -> Path:

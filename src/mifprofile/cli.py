@@ -1,4 +1,4 @@
-"""Command line: one command per stage, plus run, demo, check, synth and gates."""
+"""Command line: one command per stage, plus run, demo, check, synth, gates, cohort."""
 
 from __future__ import annotations
 
@@ -259,6 +259,74 @@ def neighbourhoods(**given: Any) -> None:
     from mifprofile.stages.neighbourhoods import neighbourhoods as fit
 
     click.echo(fit(neighbourhoods_job(**given)))
+
+
+class _Cohort(click.Group):
+    """Asks a cohort unless another command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command that is meant before its arguments."""
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["ask", *args]
+        return super().parse_args(ctx, args)
+
+
+@cli.group(cls=_Cohort, options_metavar="SAMPLES.tsv RESULTS_DIR -o OUT")
+def cohort() -> None:
+    """From the landscapes of a cohort to its answers.
+
+    ``mifprofile cohort ask --help`` lists the options, ``mifprofile cohort power``
+    says how many pairs a change takes.
+    """
+
+
+@cohort.command("ask")
+@click.argument("samples", type=FILE, metavar="SAMPLES.tsv")
+@click.argument("results", type=FILE, metavar="RESULTS_DIR")
+@click.option("-o", "--out", type=FILE, required=True, help="Folder for the answers.")
+@click.option("--config", type=FILE, help="YAML with a section cohort.")
+@click.option("--endpoints", type=FILE, help="endpoints.yaml; else the package's.")
+@click.option("--features", type=FILE, help="Long table: sample or patient, feature.")
+@click.option("--regimen", metavar="NAME", help="Set of predeclared endpoints.")
+@click.option("--from-table", type=FILE, help="Cells of all samples, made elsewhere.")
+@click.option("--panel", type=FILE, help="With --from-table: panel.yaml.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def ask(**given: Any) -> None:
+    """Write tables and cohort.html of the samples in RESULTS_DIR."""
+    from mifprofile.stages.cohort import cohort as ask_cohort
+    from mifprofile.stages.given import cohort_job
+
+    ask_cohort(job := cohort_job(**given))
+    click.echo(f"report: {job.report}")
+
+
+MANY = "May be given several times."
+
+
+@cohort.command()
+@click.option("-o", "--out", type=FILE, required=True, help="Folder for the tables.")
+@click.option(
+    "--fold-change", type=float, multiple=True, default=(1.5, 2.0, 3.0), help=MANY
+)
+@click.option(
+    "--pairs", type=int, multiple=True, default=(6, 8, 10, 12, 15, 20, 30), help=MANY
+)
+@click.option("--fields", type=int, multiple=True, default=(1, 2, 3, 5, 10), help=MANY)
+@click.option("--power", "wanted", type=float, default=0.8, show_default=True)
+@click.option("--per-mm2", type=float, help="Median density before treatment.")
+@click.option("--field-mm2", type=float, help="Area of a field.")
+@click.option("--aggregation", type=float, help="Of cells: variance of fields' shares.")
+@click.option("--between-patients", type=float, help="SD of log2 density.")
+@click.option("--between-changes", type=float, help="SD of patients' own changes.")
+@click.option("--between-biopsies", type=float, help="SD between biopsies of a lesion.")
+@click.option("--runs", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+def power(**given: Any) -> None:
+    """Say how many pairs and fields a change takes, by simulation."""
+    from mifprofile.stages.given import power_job
+    from mifprofile.stages.power import power as simulate
+
+    click.echo(simulate(power_job(**given)))
 
 
 @cli.command()

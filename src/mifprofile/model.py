@@ -33,6 +33,7 @@ Statistic = Literal["mean", "p50", "p95", "positive_fraction", "nc_ratio"]
 OTHER, UNCERTAIN = "other", "uncertain"
 RESERVED = ("all", OTHER, UNCERTAIN)
 
+SAMPLE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PLAUSIBLE_UM = (0.15, 1.1)
 MAX_ANISOTROPY = 0.01
 
@@ -362,14 +363,19 @@ class Panel(_Frozen):
         return tuple(dict.fromkeys(used))
 
 
-class Sample(_Frozen):
-    """One row of the sample sheet."""
+class Origin(_Frozen):
+    """Of whom a sample is, and when it was taken."""
 
-    sample_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     patient_id: str
     species: Literal["human", "mouse"]
     arm: str
     timepoint: str
+
+
+class Sample(Origin):
+    """One row of the sample sheet, a slide."""
+
+    sample_id: str = Field(pattern=SAMPLE_ID)
     slide: str
     panel: str
     batch: str
@@ -378,10 +384,10 @@ class Sample(_Frozen):
     regions: str | None = None
 
 
-def nearest(name: str, names: Iterable[Any]) -> str:
+def nearest(name: str, names: Iterable[Any], cutoff: float = 0.5) -> str:
     """Return ``" (did you mean 'X'?)"``, or nothing if no name is alike."""
     folded = {str(n).casefold(): str(n) for n in names}
-    hits = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    hits = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff)
     return f" (did you mean {folded[hits[0]]!r}?)" if hits else ""
 
 

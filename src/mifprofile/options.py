@@ -541,6 +541,44 @@ class ReportOptions(StageOptions):
     seed: int = 0
 
 
+class CohortOptions(StageOptions):
+    """What is asked of a cohort, beside what ``endpoints.yaml`` says."""
+
+    endpoints: PathText | None = Field(
+        None, description="endpoints.yaml; else the one that comes with the package."
+    )
+    features: PathText | None = Field(
+        None, description="Long table of features from elsewhere, tested beside."
+    )
+    regimen: str = Field(
+        "core", description="Set of predeclared endpoints, by its name in the file."
+    )
+    level: float = Field(0.95, gt=0.5, lt=1, description="Coverage of intervals.")
+    pseudo_cells: Positive = Field(
+        0.5, description="Added to every count, so that none has a logarithm."
+    )
+    control_arm: str | None = Field(
+        None, description="Arm that the others are compared with; else the first."
+    )
+    adjust: tuple[str, ...] = Field(
+        (), description="Columns of the sheet that are covariates of survival."
+    )
+    landmark_day: NonNegative | None = Field(
+        None,
+        description="Day from which survival is counted for on-treatment values; else "
+        "the last day of those biopsies.",
+    )
+    baseline: str = Field("baseline", description="Timepoint before treatment.")
+    on_treatment: str = Field("on_tx", description="Timepoint on treatment.")
+    bootstrap_samples: int = Field(
+        2000, ge=100, description="Draws for the intervals of patients' values."
+    )
+    exploratory: bool = Field(
+        True, description="Whether what is not predeclared is tested, in families."
+    )
+    seed: int = 0
+
+
 Stage = Literal[
     "ingest",
     "quality",
@@ -567,3 +605,4 @@ class Options(StageOptions):
     landscape: LandscapeOptions = LandscapeOptions()
     export: ExportOptions = ExportOptions()
     report: ReportOptions = ReportOptions()
+    cohort: CohortOptions = CohortOptions()

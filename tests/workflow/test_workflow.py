@@ -30,6 +30,23 @@ def test_every_stage_of_every_sample_is_planned(batch: Batch, snakefile: str):
     assert batch.planned("--cores", "2", snakefile=snakefile) == ALL
 
 
+def test_a_cohort_is_asked_once_all_samples_are_there(batch: Batch):
+    said = batch.snakemake("-n", "cohort")
+    assert re.search(r"^cohort +1$", said, re.M)
+    assert batch.planned("cohort") == ALL
+    command = next(line for line in said.splitlines() if "mifprofile cohort" in line)
+    assert "config/samples.tsv results -o results/cohort" in command
+
+
+def test_a_biopsy_that_is_missing_has_no_slide_to_run(batch: Batch):
+    sheet = batch.folder / "config" / "samples.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    lost = "\tP2\thuman\tdemo\ton_tx\t\t\t\tprogression"
+    lines = [f"{header}\tmissing_reason", *(f"{row}\t" for row in rows), lost]
+    sheet.write_text("\n".join(lines) + "\n")
+    assert batch.planned() == ALL
+
+
 def test_rules_write_what_the_stages_write(batch: Batch):
     said = batch.snakemake("-n")
     written = {

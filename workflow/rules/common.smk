@@ -18,6 +18,11 @@ def read_samples(path):
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     comments = [i for i, line in enumerate(lines) if line.startswith("#")]
     table = pd.read_csv(path, sep="\t", skiprows=comments, dtype=kinds)
+    if "missing_reason" in table:
+        # Biopsies that were not had; `mifprofile cohort` reads those rows.
+        table = table[
+            table["missing_reason"].isin(["."]) | table["missing_reason"].isna()
+        ]
     validate(table, "../schemas/samples.schema.json", set_default=False)
     return table.set_index("sample_id", verify_integrity=True)
 
@@ -92,6 +97,12 @@ def control(wildcards):
     folder = config.get("phenotype", {}).get("control")
     names = ("measurements.parquet", "quality.zarr")
     return [f"{folder}/{name}" for name in names] if folder else []
+
+
+def cohort_files(wildcards):
+    """Files that the cohort's section of the config names."""
+    cohort = config.get("cohort", {})
+    return [cohort[name] for name in ("endpoints", "features") if cohort.get(name)]
 
 
 def panel(wildcards):

@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mifprofile.arguments import as_path
+from mifprofile.core.study.endpoints import Protocol
+from mifprofile.core.study.sheet import ABSENCES, Study, parse_study
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mifprofile.arguments import StrPath
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+NOTHING = frozenset({"", "NA"})
 
 
 def read_panel(path: StrPath) -> Panel:
@@ -72,17 +75,26 @@ def override_options(
 
 
 def read_samples(path: StrPath) -> list[Sample]:
-    """Read a tab-separated sample sheet; columns it does not know are left alone."""
+    """Read the slides of a tab-separated sample sheet.
+
+    Columns it does not know, and rows of biopsies that are missing, are left alone.
+    """
     path = as_path(path, "samples")
     table = _read_sheet(path)
+    if "missing_reason" in table:
+        table = table[table["missing_reason"].isin([*ABSENCES])]
     known = {name: Sample.model_fields[name] for name in Sample.model_fields}
     lacking = [n for n, f in known.items() if f.is_required() and n not in table]
     if lacking:
         raise UsageError(f"{path}: no column {', '.join(lacking)}")
     rows = table[[n for n in known if n in table]].to_dict("records")
     samples = [
-        _build(Sample, {k: v for k, v in row.items() if v != ""}, f"{path}, line {i}")
-        for i, row in enumerate(rows, start=2)
+        _build(
+            Sample,
+            {k: v for k, v in row.items() if v not in NOTHING},
+            f"{path}, line {i}",
+        )
+        for i, row in zip(table.index, rows, strict=True)
     ]
     ids = [sample.sample_id for sample in samples]
     doubled = sorted({name for name in ids if ids.count(name) > 1})
@@ -91,14 +103,48 @@ def read_samples(path: StrPath) -> list[Sample]:
     return samples
 
 
+def read_study(path: StrPath) -> Study:
+    """Read a sample sheet with its patients and the biopsies that are missing.
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    UsageError
+        Names every problem with its line.
+    """
+    path = as_path(path, "samples")
+    table = _read_sheet(path)
+    rows = zip(table.index, table.to_dict("records"), strict=True)
+    return parse_study(((int(line), row) for line, row in rows), str(path))
+
+
+def read_protocol(path: StrPath) -> Protocol:
+    """Read and check ``endpoints.yaml``; raises UsageError or MissingError."""
+    path = as_path(path, "endpoints")
+    return _build(Protocol, _read_yaml(path), path)
+
+
+def _given(row: dict[Any, str]) -> dict[Any, str]:
+    return {name: text for name, text in row.items() if text not in NOTHING}
+
+
 def _read_sheet(path: Path) -> pd.DataFrame:
+    """All cells as text; the index is the line in the file."""
     if not path.is_file():
         raise MissingError(f"{path}: no such sample sheet")
     try:
         # Comments are whole lines: a value may hold a #.
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        text = StringIO("".join(line for line in lines if not line.startswith("#")))
-        return pd.read_csv(text, sep="\t", dtype=str).fillna("")
+        kept = {
+            number: line
+            for number, line in enumerate(lines, start=1)
+            if line.strip() and not line.startswith("#")
+        }
+        table = pd.read_csv(
+            StringIO("".join(kept.values())), sep="\t", dtype=str, keep_default_na=False
+        )
+        return table.fillna("").set_axis([*kept][1 : len(table) + 1], axis=0)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
         raise UsageError(f"{path}: not a tab-separated table ({e})") from e
 

@@ -11,6 +11,7 @@ import pyarrow
 from mifprofile.arguments import as_path
 from mifprofile.core.phenotype.gate_layouts import gates_for, layout_of
 from mifprofile.core.phenotype.gates import GATE_COLUMNS
+from mifprofile.core.study.sheet import ABSENCES
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 
@@ -116,6 +117,51 @@ def read_gates_used(path: StrPath) -> pd.DataFrame:
         known = gates["threshold"].notna()
         gates["grade"] = known.map({True: "graded", False: "undecided"})
     return gates.assign(**{name: "" for name in GATE_COLUMNS if name not in gates})
+
+
+def read_features(path: StrPath) -> pd.DataFrame:
+    """Read a long table of features from elsewhere: NGS, blood, cytokines, IHC.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV, or tab-separated; columns ``feature``, ``value``, and ``sample_id`` or
+        ``patient_id``, with ``timepoint`` beside the latter where a patient has
+        several.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``sample_id, patient_id, timepoint`` (``""`` where not given), ``feature`` and
+        ``value``, a float that is NaN where the cell says that there is none.
+
+    Raises
+    ------
+    MissingError
+        There is no such file.
+    UsageError
+        A column is missing, or a value is no number: all of them are named.
+    """
+    path = as_path(path, "features")
+    if not path.is_file():
+        raise MissingError(f"{path}: no such table of features")
+    table = pd.read_csv(path, sep=None, engine="python", dtype=str, comment="#")
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    if not {"feature", "value"} <= set(table) or not {"sample_id", "patient_id"} & set(
+        table
+    ):
+        raise UsageError(
+            f"{path}: needs the columns feature, value, and sample_id or patient_id; "
+            f"there are {', '.join(map(str, table.columns))}"
+        )
+    absent = table["value"].isin(ABSENCES)
+    numbers = pd.to_numeric(table["value"].mask(absent), errors="coerce")
+    wrong = table.index[numbers.isna() & ~absent]
+    if len(wrong):
+        listed = [f"line {i + 2}: {table.at[i, 'value']!r}" for i in wrong[:5]]
+        raise UsageError(f"{path}: values that are no numbers: {'; '.join(listed)}")
+    keys = {k: table.get(k, "") for k in ("sample_id", "patient_id", "timepoint")}
+    return pd.DataFrame({**keys, "feature": table["feature"], "value": numbers})
 
 
 def read_mixing(path: Path) -> pd.DataFrame:

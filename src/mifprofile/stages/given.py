@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, Unpack
 
 from mifprofile.arguments import StrPath, expect
+from mifprofile.core.cohort import CountModel
 from mifprofile.core.phenotype.gate_layouts import Layout
 from mifprofile.errors import UsageError
 from mifprofile.io.config import override_options, read_options, read_panel
 from mifprofile.io.results import Results
 from mifprofile.model import Panel, nearest
 from mifprofile.options import GateScope, Options, Precision
+from mifprofile.stages.cohort import CohortJob
 from mifprofile.stages.job import Job
 from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
+from mifprofile.stages.power import PowerJob
 from mifprofile.stages.shared_gates import GatesJob
 
 Section = dict[str, Any]
@@ -28,6 +31,9 @@ PLACES = {
     "lock_to": ("gates", "lock_to"),
     "k": ("neighbourhoods", "k"),
     "clusters": ("neighbourhoods", "clusters"),
+    "regimen": ("cohort", "regimen"),
+    "endpoints": ("cohort", "endpoints"),
+    "features": ("cohort", "features"),
 }
 
 
@@ -89,6 +95,21 @@ class NeighbourhoodsArguments(TypedDict, total=False):
     landscape: Section
 
 
+class CohortArguments(TypedDict, total=False):
+    """What may be given beside a sample sheet and its results."""
+
+    endpoints: StrPath | None
+    features: StrPath | None
+    regimen: str | None
+    from_table: StrPath | None
+    panel: StrPath | None
+    pixel_size: float | None
+    quiet: bool
+    config: StrPath | None
+    cohort: Section
+    landscape: Section
+
+
 def slide_job(
     panel: StrPath | Panel,
     out: StrPath,
@@ -125,6 +146,35 @@ def neighbourhoods_job(
     """Job of samples whose neighbourhoods are fitted together."""
     options, _ = _split(given, NeighbourhoodsArguments, caller)
     return NeighbourhoodsJob(folders, out, panel, options)
+
+
+def cohort_job(
+    samples: StrPath,
+    results: StrPath,
+    out: StrPath,
+    caller: str = COMMAND_LINE,
+    **given: Unpack[CohortArguments],
+) -> CohortJob:
+    """Job of a cohort that is asked."""
+    options, rest = _split(given, CohortArguments, caller)
+    table = rest.pop("from_table", None)
+    return CohortJob(samples, results, out, options, table, **rest)
+
+
+def power_job(
+    out: StrPath,
+    fold_change: Iterable[float],
+    pairs: Iterable[int],
+    fields: Iterable[int],
+    wanted: float,
+    runs: int,
+    seed: int,
+    **assumed: float | None,
+) -> PowerJob:
+    """Job of a trial that is planned; what is not assumed is the model's default."""
+    model = CountModel(**{k: v for k, v in assumed.items() if v is not None})
+    numbers = tuple(fold_change), tuple(pairs), tuple(fields)
+    return PowerJob(out, *numbers, wanted, model, runs, seed)
 
 
 def refuse_unknown(given: Iterable[str], kind: type, caller: str) -> None:

@@ -18,12 +18,15 @@ from mifprofile.io.tables import read_parquet
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from mifprofile.model import Panel
 
 __all__ = [
     "CellTable",
     "read_areas_mm2",
     "read_cell_table",
+    "read_rows",
     "read_tissue_map",
     "required_um",
 ]
@@ -54,7 +57,7 @@ def read_cell_table(
     MissingError, FormatError, UsageError
         No such table; none that is known, or damaged; pixels of unknown size.
     """
-    table = read_parquet(path) if path.suffix == ".parquet" else read_text(path)
+    table = read_rows(path)
     columns = [str(c) for c in table.columns]
     program = next((p for p in PROGRAMS if p.is_mine(columns)), None)
     if program is None:
@@ -66,6 +69,11 @@ def read_cell_table(
         return assemble(table, program.layout(table, pixel_um), panel)
     except (MifprofileError, ValueError) as e:
         raise _named(e, path) from e
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read a table as it is: text with any delimiter, gzipped or not, or Parquet."""
+    return read_parquet(path) if path.suffix == ".parquet" else read_text(path)
 
 
 def _named(error: Exception, path: Path) -> MifprofileError:

@@ -1,4 +1,4 @@
-"""Patients compared: changes of pairs, and responders against the others.
+"""Change of a value between two times, a pair per patient.
 
 The patient is the unit: slides are pooled before anything is tested.
 """
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
+from mifprofile.core.cohort.result import LEVEL, Estimate
 from mifprofile.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 SignTest = Literal["exact", "sign permutation", "none"]
 
-LEVEL = 0.95
 # Half a cell, so that a sample without a cell has a logarithm.
 PSEUDO_CELLS = 0.5
 # Up to here all ways to deal out the signs are tried, beyond it so many at random.
@@ -31,69 +31,50 @@ SIGN_DRAWS = 9999
 TIE_DECIMALS = 9
 
 
-@dataclass(frozen=True, eq=False)
-class PairedChange:
-    """Change of a density between two times, over patients.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairedChange(Estimate):
+    """Change between two times, over patients: Hodges–Lehmann and signed ranks.
 
     Attributes
     ----------
-    log2_changes : (n,) float64 array
-        log₂ fold change of each patient with both times, in the given order.
-    estimate : float
-        Hodges–Lehmann estimate, log₂; NaN without a pair.
-    low, high : float
-        Its interval; NaN where ``reason`` says why.
-    level : float
-        Nominal coverage of the interval.
-    p_value : float
-        Wilcoxon signed-rank, two-sided; NaN without a pair.
+    changes : (n,) float64 array
+        Change of each patient with both times, in the given order.
     test : str
         How the p-value was found: ``exact``, ``sign permutation`` or ``none``.
-    n_pairs : int
-    n_incomplete : int
-        Patients who lack a time.
-    reason : str
-        Why a number is missing, else ``""``.
     """
 
-    log2_changes: Floats
-    estimate: float
-    low: float
-    high: float
-    level: float
-    p_value: float
+    changes: Floats
     test: SignTest
     n_pairs: int
-    n_incomplete: int
-    reason: str
+
+    @property
+    def log2_changes(self) -> Floats:
+        """Changes of a density, which are log₂ fold changes."""
+        return self.changes
+
+    @property
+    def n_incomplete(self) -> int:
+        """Patients who lack a time."""
+        return self.n_missing
 
 
 @dataclass(frozen=True)
-class Auroc:
-    """How well a score tells positives from negatives.
+class LeftOut:
+    """What becomes of an estimate when one patient after the other is left out.
 
     Attributes
     ----------
-    value : float
-        Probability that a positive's score is the higher one, a tie counted half.
     low, high : float
-        Its interval; NaN where ``reason`` says why.
-    level : float
-        Nominal coverage of the interval.
-    n_positive, n_negative : int
-    n_missing : int
-        Patients without a score.
+        Least and greatest estimate.
+    weightiest : int
+        Position of the patient whose absence moves the estimate most; -1 without one.
     reason : str
         Why a number is missing, else ``""``.
     """
 
-    value: float
     low: float
     high: float
-    level: float
-    n_positive: int
-    n_negative: int
-    n_missing: int
+    weightiest: int
     reason: str
 
 
@@ -206,19 +187,110 @@ def paired_change(
     if not (density > 0).all():
         raise UsageError("paired change: a count of 0 needs pseudo_cells above 0")
     changes = np.log2(density[:, 1] / density[:, 0])
-    low, high = _limits(changes, level)
-    p_value, test = _signed_rank(changes, seed)
-    return PairedChange(
-        log2_changes=changes,
-        estimate=float(np.median(walsh_averages(changes))) if len(changes) else np.nan,
+    return _paired(changes, int((~whole).sum()), "log2 fold change", level, seed)
+
+
+def paired_difference(
+    before: ArrayLike,
+    after: ArrayLike,
+    what: str,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> PairedChange:
+    """Change of any value from a first to a second time, as `paired_change` has it.
+
+    Parameters
+    ----------
+    before, after : (n,) arrays
+        Value of each patient, on a scale on which differences mean something. A patient
+        who lacks a time has NaN there and is left out.
+    what : str
+        The value and its unit.
+    level : float
+    seed : int
+
+    Raises
+    ------
+    UsageError
+        If lengths differ.
+    """
+    first, second = np.asarray(before, float), np.asarray(after, float)
+    if first.shape != second.shape or first.ndim != 1:
+        shapes = f"{first.shape} and {second.shape}"
+        raise UsageError(f"paired difference: times are {shapes}; give (n,) of both")
+    changes = second - first
+    whole = np.isfinite(changes)
+    return _paired(changes[whole], int((~whole).sum()), what, level, seed)
+
+
+def leave_one_out(changes: ArrayLike) -> LeftOut:
+    """Range of the Hodges–Lehmann estimate with each patient left out in turn.
+
+    Parameters
+    ----------
+    changes : (n,) array
+        Change of each patient; at least two.
+    """
+    values = np.asarray(changes, float)
+    if len(values) < 2:
+        why = "nobody can be left out of fewer than 2 pairs"
+        return LeftOut(np.nan, np.nan, -1, why)
+    kept = [walsh_averages(np.delete(values, out)) for out in range(len(values))]
+    estimates = np.array([np.median(averages) for averages in kept])
+    moved = np.abs(estimates - np.median(walsh_averages(values)))
+    low, high = float(estimates.min()), float(estimates.max())
+    return LeftOut(low, high, int(moved.argmax()), "")
+
+
+def sign_flips(
+    changes: ArrayLike, what: str, *, level: float = LEVEL, seed: int = 0
+) -> Estimate:
+    """Mean change, its interval and p-value by flipping signs: no ranks, no normality.
+
+    Parameters
+    ----------
+    changes : (n,) array
+        Change of each patient; NaN is left out.
+    what : str
+        The value and its unit.
+    level : float
+    seed : int
+        Of the random signs beyond 13 patients.
+
+    Notes
+    -----
+    The limits are subset means (Hartigan 1969, doi 10.1080/01621459.1969.10501057):
+    those means that the test of the same level does not reject.
+    """
+    given = np.asarray(changes, float)
+    values = given[np.isfinite(given)]
+    pairs, missing = len(values), int((~np.isfinite(given)).sum())
+    if pairs == 0:
+        return Estimate(
+            what=what,
+            test="none",
+            n_patients=0,
+            n_pairs=0,
+            n_missing=missing,
+            level=level,
+            reason="no patient with both times",
+        )
+    signs = signs_of(pairs, seed)
+    drawn, seen = np.abs(signs @ values), abs(values.sum())
+    low, high = _subset_limits(values, signs, level)
+    return Estimate(
+        what=what,
+        test="sign flips of the mean",
+        n_patients=pairs,
+        estimate=float(values.mean()),
         low=low,
         high=high,
         level=level,
-        p_value=p_value,
-        test=test,
-        n_pairs=len(changes),
-        n_incomplete=int((~whole).sum()),
-        reason=_why_no_limits(len(changes), low, level),
+        p_value=float(np.mean(drawn >= seen - 10.0**-TIE_DECIMALS)),
+        n_pairs=pairs,
+        n_missing=missing,
+        reason=_why_no_limits(pairs, low, level),
     )
 
 
@@ -228,44 +300,38 @@ def walsh_averages(values: Floats) -> Floats:
     return np.sort((values[first] + values[second]) / 2)
 
 
-def auroc(scores: ArrayLike, labels: ArrayLike, *, level: float = LEVEL) -> Auroc:
-    """Area under the ROC curve, U / (n₁ n₀), with DeLong's standard error.
+def _paired(
+    changes: Floats, incomplete: int, what: str, level: float, seed: int
+) -> PairedChange:
+    low, high = _limits(changes, level)
+    p_value, test = _signed_rank(changes, seed)
+    return PairedChange(
+        what=what,
+        changes=changes,
+        estimate=float(np.median(walsh_averages(changes))) if len(changes) else np.nan,
+        low=low,
+        high=high,
+        level=level,
+        p_value=p_value,
+        test=test,
+        n_patients=len(changes),
+        n_pairs=len(changes),
+        n_missing=incomplete,
+        reason=_why_no_limits(len(changes), low, level),
+    )
 
-    Parameters
-    ----------
-    scores : (n,) array
-        NaN where a patient has none: left out, and counted.
-    labels : (n,) bool array
-        True for positives, such as responders.
-    level : float
-        Coverage of the interval. It is set on log(A / (1 - A)), so that it stays
-        between 0 and 1 with few patients.
 
-    Raises
-    ------
-    UsageError
-        If lengths differ or a label is neither true nor false.
-
-    Notes
-    -----
-    Variance: DeLong, DeLong and Clarke-Pearson 1988 (doi 10.2307/2531595), by ranks as
-    in Sun and Xu 2014 (doi 10.1109/LSP.2014.2337313). Scale of the interval: Pepe, The
-    Statistical Evaluation of Medical Tests, 2003, ch. 5.
-    """
-    values, truth = np.asarray(scores, float), np.asarray(labels)
-    if values.shape != truth.shape or values.ndim != 1:
-        shapes = f"{values.shape} and {truth.shape}"
-        raise UsageError(f"auroc: scores and labels are {shapes}; give (n,) of both")
-    if not np.isin(truth, (0, 1)).all():
-        raise UsageError("auroc: a label is neither true nor false")
-    known = ~np.isnan(values)
-    positive = values[known & (truth == 1)]
-    negative = values[known & (truth == 0)]
-    won, lost = _placements(positive, negative)
-    value = float(won.mean()) if won.size and lost.size else np.nan
-    low, high, reason = _delong(value, won, lost, level)
-    missing = int((~known).sum())
-    return Auroc(value, low, high, level, len(positive), len(negative), missing, reason)
+def _subset_limits(
+    values: Floats, signs: NDArray[np.int8], level: float
+) -> tuple[float, float]:
+    """Means of subsets between which the test by sign flips does not reject."""
+    chosen = signs < 0
+    sizes = chosen.sum(axis=1)
+    means = np.sort((chosen @ values)[sizes > 0] / sizes[sizes > 0])
+    c = int((1 - level) / 2 * len(signs) + 1e-9)
+    if c == 0:
+        return np.nan, np.nan
+    return float(means[c - 1]), float(means[-c])
 
 
 def _signed_rank(changes: Floats, seed: int) -> tuple[float, SignTest]:
@@ -278,12 +344,12 @@ def _signed_rank(changes: Floats, seed: int) -> tuple[float, SignTest]:
         return float(found.pvalue), "exact"
     ranks = stats.rankdata(sizes) * (sizes > 0)
     seen = abs(ranks @ np.sign(changes))
-    drawn = np.abs(_signs(len(changes), seed) @ ranks)
+    drawn = np.abs(signs_of(len(changes), seed) @ ranks)
     # Mean ranks are halves, so that sums are exact.
     return float(np.mean(drawn >= seen)), "sign permutation"
 
 
-def _signs(size: int, seed: int) -> NDArray[np.int8]:
+def signs_of(size: int, seed: int) -> NDArray[np.int8]:
     """All ways to deal out signs, or so many at random."""
     if size <= ALL_SIGNS_OF:
         bits = np.arange(2**size)[:, None] >> np.arange(size) & 1
@@ -297,7 +363,7 @@ def _signs(size: int, seed: int) -> NDArray[np.int8]:
 def _limits(changes: Floats, level: float) -> tuple[float, float]:
     """Walsh averages between which the signed-rank test does not reject."""
     pairs = len(changes)
-    cumulated = np.cumsum(_signed_rank_null(pairs))
+    cumulated = np.cumsum(signed_rank_null(pairs))
     # As many of the lowest rank sums as are rare enough together.
     c = int(np.searchsorted(cumulated, (1 - level) / 2 + 1e-12, side="right"))
     if c == 0:
@@ -306,7 +372,7 @@ def _limits(changes: Floats, level: float) -> tuple[float, float]:
     return float(averages[c - 1]), float(averages[-c])
 
 
-def _signed_rank_null(size: int) -> Floats:
+def signed_rank_null(size: int) -> Floats:
     """Probability of each sum of positive ranks, 0 … n(n + 1)/2."""
     null = np.ones(1)
     for rank in range(1, size + 1):
@@ -320,28 +386,3 @@ def _why_no_limits(pairs: int, low: float, level: float) -> str:
         return "no patient with both times"
     few = f"{pairs} pairs are too few for an interval of {100 * level:g} %"
     return few if np.isnan(low) else ""
-
-
-def _placements(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
-    """Share of negatives below each positive, of positives above each negative."""
-    ranks = stats.rankdata(np.concatenate([positive, negative]))
-    n_pos, n_neg = len(positive), len(negative)
-    below = (ranks[:n_pos] - stats.rankdata(positive)) / max(n_neg, 1)
-    above = 1 - (ranks[n_pos:] - stats.rankdata(negative)) / max(n_pos, 1)
-    return below, above
-
-
-def _delong(
-    value: float, won: Floats, lost: Floats, level: float
-) -> tuple[float, float, str]:
-    """Limits on the logit scale, and why there are none."""
-    if min(won.size, lost.size) < 2:
-        return np.nan, np.nan, "fewer than 2 positives or 2 negatives"
-    error = np.sqrt(won.var(ddof=1) / won.size + lost.var(ddof=1) / lost.size)
-    if error == 0:
-        alike = "all scores are equal" if value == 0.5 else "the groups do not overlap"
-        return np.nan, np.nan, f"{alike}, which leaves no error to go by"
-    reach = stats.norm.ppf((1 + level) / 2) * error / (value * (1 - value))
-    middle = special.logit(value)
-    low, high = special.expit([middle - reach, middle + reach])
-    return float(low), float(high), ""
