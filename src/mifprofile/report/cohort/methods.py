@@ -96,8 +96,8 @@ def _families(analysis: Analysis) -> str:
     options = analysis.options
     return (
         f"Predeclared in the regimen {options.regimen!r}: {len(chosen)}; their "
-        "p-values are adjusted by Holm in each species. Everything else is exploratory: "
-        f"{len(families)} families adjusted by Benjamini and Hochberg. Intervals cover "
+        "p-values are adjusted by Holm in each species. Everything else is "
+        f"exploratory: {len(families)} families adjusted by Benjamini and Hochberg. Intervals cover "
         f"{100 * options.level:g} %. No cut-point was sought: groups for survival "
         "curves are split at the median."
     )
