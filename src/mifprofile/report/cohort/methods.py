@@ -93,13 +93,13 @@ def _families(analysis: Analysis) -> str:
         for family in table["family"]
         if family != PREDECLARED
     }
-    options = analysis.options
+    options, percent = analysis.options, f"{100 * analysis.options.level:g} %"
     return (
-        f"Predeclared in the regimen {options.regimen!r}: {len(chosen)}; their "
-        "p-values are adjusted by Holm in each species. Everything else is "
-        f"exploratory: {len(families)} families adjusted by Benjamini and Hochberg. Intervals cover "
-        f"{100 * options.level:g} %. No cut-point was sought: groups for survival "
-        "curves are split at the median."
+        f"Predeclared in the regimen {options.regimen!r}: {len(chosen)}; their p is "
+        "adjusted by Holm in each species. Everything else is exploratory, adjusted by "
+        f"Benjamini and Hochberg in {len(families)} families. Intervals cover "
+        f"{percent}. No cut-point was sought: groups for survival curves are split at "
+        "the median."
     )
 
 
