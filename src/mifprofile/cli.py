@@ -271,7 +271,11 @@ class _Cohort(click.Group):
         return super().parse_args(ctx, args)
 
 
-@cli.group(cls=_Cohort, options_metavar="SAMPLES.tsv RESULTS_DIR -o OUT")
+@cli.group(
+    cls=_Cohort,
+    options_metavar="SAMPLES.tsv RESULTS_DIR -o OUT",
+    subcommand_metavar="| power -o OUT",
+)
 def cohort() -> None:
     """From the landscapes of a cohort to its answers.
 

@@ -558,7 +558,9 @@ class CohortOptions(StageOptions):
         0.5, description="Added to every count, so that none has a logarithm."
     )
     control_arm: str | None = Field(
-        None, description="Arm that the others are compared with; else the first."
+        None,
+        description="Arm that the others are compared with; else one called control, "
+        "vehicle, placebo, standard or untreated, else the sheet's first.",
     )
     adjust: tuple[str, ...] = Field(
         (), description="Columns of the sheet that are covariates of survival."

@@ -94,7 +94,7 @@ def test_the_page_tells_what_a_statistician_asks(finished):
 
 def test_every_figure_lies_beside_its_numbers(finished):
     figures = {path.stem for path in (finished / "figures").glob("*.svg")}
-    assert figures == {path.stem for path in (finished / "figures").glob("*.csv")}
+    assert figures <= {path.stem for path in (finished / "figures").glob("*.csv")}
     assert {"human_flow", "human_forest", "human_cd8", "human_swimmer"} <= figures
 
 

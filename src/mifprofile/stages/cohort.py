@@ -126,7 +126,8 @@ def _write(folder: Path, analysis: Analysis, provenance: dict[str, Any]) -> None
         table.to_csv(folder / f"{name}.csv", index=False)
     drawings = drawings_of(analysis)
     for name, drawing in drawings.items():
-        (figures / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
+        if drawing.svg:
+            (figures / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
         drawing.table.to_csv(figures / f"{name}.csv", index=False)
     content = CohortContent(
         title=Path(provenance["inputs"]["samples"]["name"]).stem,

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ALL_ARMS = "all arms"
 End = Literal["pfs", "os"]
+# An arm of such a name is what others are compared with; else the sheet's first.
+CONTROLS = frozenset({"control", "vehicle", "placebo", "standard", "untreated"})
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,11 @@ def planned(asked: Asked, study: Study) -> bool:
 def control_of(study: Study, options: CohortOptions) -> str:
     """The arm that others are compared with; raises UsageError if it is not there."""
     given = options.control_arm
-    if given is None or given in study.arms:
-        return given or study.arms[0]
+    if given is None:
+        named = [arm for arm in study.arms if arm.casefold() in CONTROLS]
+        return (named or study.arms)[0]
+    if given in study.arms:
+        return given
     raise UsageError(
         f"cohort: no arm {given!r}{nearest(given, study.arms)}; there are "
         f"{', '.join(study.arms)}"

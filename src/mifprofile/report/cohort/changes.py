@@ -126,17 +126,19 @@ def patients_of_endpoint(part: Part, values: Values) -> Drawing:
 def _single_times(part: Part, values: Values) -> Drawing:
     """Every patient by arm, where no one has both times."""
     asked = values.asked
+    name = f"{part.species}_{asked.name}"
     times = [t for t in values.table if values.table[t].notna().any()]
-    with canvas(1.6 + 2.6 * max(len(times), 1), 3.2) as figure:
-        grid = figure.subplots(1, max(len(times), 1), squeeze=False)[0]
-        for axes, time in zip(grid, times, strict=False):
+    if not times:
+        why = "Nobody has a value; what did not enter is listed above."
+        return Drawing(name, asked.title, why, "", _patient_numbers(part, values))
+    with canvas(1.6 + 2.6 * len(times), 3.2) as figure:
+        grid = figure.subplots(1, len(times), squeeze=False)[0]
+        for axes, time in zip(grid, times, strict=True):
             _by_arm(axes, part, values.table[time], time)
         grid[0].set_ylabel(_scale(values))
-        if not times:
-            say_nothing(grid[0], "nobody has a value")
         svg = as_svg(figure)
     return Drawing(
-        f"{part.species}_{asked.name}",
+        name,
         asked.title,
         "Nobody has a value at both times, so there is no change to draw. Each ring is "
         "one, by arm; the line is the median.",
@@ -243,20 +245,19 @@ def heat_map(part: Part) -> Drawing:
     """Change of every patient in every endpoint, in standard deviations."""
     changes = pd.DataFrame({n: v.changes for n, v in part.values.items()})
     shown = changes.dropna(how="all")
+    table = changes.rename_axis("patient_id").reset_index()
+    about = f"{part.species}_heat_map", "Changes by patient"
+    if shown.empty:
+        return Drawing(*about, "Nobody has both times of any endpoint.", "", table)
     with canvas(9, max(1.8, 0.22 * len(shown) + 1.4)) as figure:
-        axes = figure.subplots()
-        if shown.empty:
-            say_nothing(axes, "no patient has both times of any endpoint")
-        else:
-            _heat(axes, shown, part)
+        _heat(figure.subplots(), shown, part)
         svg = as_svg(figure)
     return Drawing(
-        f"{part.species}_heat_map",
-        "Changes by patient",
+        *about,
         "Change in each endpoint, divided by the standard deviation of that endpoint's "
         "changes; grey: no pair. Patients by response, then by the first endpoint.",
         svg,
-        changes.rename_axis("patient_id").reset_index(),
+        table,
     )
 
 

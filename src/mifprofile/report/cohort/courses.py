@@ -19,7 +19,6 @@ from mifprofile.report.cohort.drawing import (
     as_svg,
     canvas,
     colours_of,
-    say_nothing,
 )
 
 if TYPE_CHECKING:
@@ -111,16 +110,15 @@ def swimmer(part: Part) -> Drawing:
     )
     lanes["last"] = lanes[["pfs", "os"]].max(axis=1)
     lanes = lanes.sort_values(["last", "patient_id"], na_position="first")
+    about = f"{part.species}_swimmer", "Swimmer"
+    if not (lanes["last"].notna().any() or part.states["day"].notna().any()):
+        why = "The sheet has no days of biopsies, progression or death."
+        return Drawing(*about, why, "", lanes)
     with canvas(9, max(2.0, 0.2 * len(lanes) + 1.2)) as figure:
-        axes = figure.subplots()
-        if lanes["last"].notna().any() or part.states["day"].notna().any():
-            _lanes(axes, lanes.reset_index(drop=True), part)
-        else:
-            say_nothing(axes, "the sheet has no days of biopsies, progression or death")
+        _lanes(figure.subplots(), lanes.reset_index(drop=True), part)
         svg = as_svg(figure)
     return Drawing(
-        f"{part.species}_swimmer",
-        "Swimmer",
+        *about,
         "A lane per patient until last seen: dark until progression or the end of "
         "follow-up, pale afterwards. Ticks are biopsies.",
         svg,
@@ -240,16 +238,15 @@ def classes(part: Part) -> Drawing:
     )
     times = [time for time in part.study.timepoints if time in table]
     shown = table.reindex(columns=times).fillna("no biopsy")
-    with canvas(1.6 + 2.6 * max(len(times), 1), 3.6) as figure:
-        axes = figure.subplots()
-        if len(times) < 2:
-            say_nothing(axes, "classes are known at fewer than two times")
-        else:
-            _alluvial(axes, shown)
+    about = f"{part.species}_classes", "Immune classes"
+    if len(times) < 2:
+        why = "There are results of fewer than two times."
+        return Drawing(*about, why, "", shown.reset_index())
+    with canvas(1.6 + 2.6 * len(times), 3.6) as figure:
+        _alluvial(figure.subplots(), shown)
         svg = as_svg(figure)
     return Drawing(
-        f"{part.species}_classes",
-        "Immune classes",
+        *about,
         "Patients by immune class at each time; a ribbon is as wide as the patients "
         "that it holds. Classes by cuts that are placeholders until calibrated.",
         svg,

@@ -60,6 +60,7 @@ class Drawing:
         Of its files, without suffix.
     title, caption : str
     svg : str
+        Empty where there is nothing to draw; the caption then says why.
     table : pandas.DataFrame
         The numbers that are drawn.
     """

@@ -51,13 +51,22 @@ def _values(analysis: Analysis) -> str:
     return (
         "The patient is the unit of every test. Counts and areas were summed over the "
         "slides and fields of a lesion before anything was divided; of several lesions "
-        "the one biopsied at most times was taken. Densities and ratios were compared "
-        "as log2, shares as log2 odds, scores as they are; "
+        f"the one biopsied at most times was taken. {_scales(analysis)} "
         f"{half:g} cells were added to each count. A value whose gate is undecided, of "
         "a sample that failed quality, or without enough cells or area did not enter; "
         "values of graded gates entered, and were read again with counts corrected for "
         "the gates' errors."
     )
+
+
+def _scales(analysis: Analysis) -> str:
+    """On which scale each predeclared variable was compared."""
+    words = {"log2": "as log2", "logit": "as log2 odds", "identity": "as they are"}
+    by_scale: dict[str, list[str]] = {}
+    for endpoint in analysis.parts[0].endpoints:
+        by_scale.setdefault(endpoint.scale, []).append(endpoint.title)
+    said = [f"{', '.join(names)} {words[scale]}" for scale, names in by_scale.items()]
+    return f"Compared were {'; '.join(said)}."
 
 
 def _tests(analysis: Analysis) -> Iterator[str]:
@@ -84,12 +93,13 @@ def _families(analysis: Analysis) -> str:
         for family in table["family"]
         if family != PREDECLARED
     }
+    options, percent = analysis.options, f"{100 * analysis.options.level:g} %"
     return (
-        f"{len(chosen)} endpoints of the regimen {analysis.options.regimen!r} were "
-        "predeclared; their p-values are adjusted by Holm in each species. Everything "
-        f"else is exploratory, in {len(families)} families adjusted by Benjamini and "
-        f"Hochberg. Intervals cover {100 * analysis.options.level:g} %. No cut-point "
-        "was sought: groups for survival curves are split at the median."
+        f"Predeclared in the regimen {options.regimen!r}: {len(chosen)}; their p is "
+        "adjusted by Holm in each species. Everything else is exploratory, adjusted by "
+        f"Benjamini and Hochberg in {len(families)} families. Intervals cover "
+        f"{percent}. No cut-point was sought: groups for survival curves are split at "
+        "the median."
     )
 
 

@@ -13,7 +13,6 @@ from mifprofile.report.cohort.drawing import (
     Drawing,
     as_svg,
     canvas,
-    say_nothing,
 )
 
 if TYPE_CHECKING:
@@ -25,12 +24,11 @@ SIDES = {"human": COLOURS[0], "mouse": COLOURS[1]}
 
 def mirrored(table: pd.DataFrame) -> Drawing:
     """Standardised effect of each endpoint in either species, with intervals."""
+    if not table[["human_g", "mouse_g"]].notna().any(axis=None):
+        why = "No endpoint has an effect in either species."
+        return Drawing("concordance", "Human and mouse", why, "", table)
     with canvas(9, 0.55 * len(table) + 1.2) as figure:
-        axes = figure.subplots()
-        if table[["human_g", "mouse_g"]].notna().any(axis=None):
-            _pairs(axes, table)
-        else:
-            say_nothing(axes, "no endpoint has an effect in either species")
+        _pairs(figure.subplots(), table)
         svg = as_svg(figure)
     return Drawing(
         "concordance",
