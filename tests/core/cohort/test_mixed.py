@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mifprofile.synthetic.trial import TrialOptions, synthetic_trial
 from scipy import optimize, stats
 
 from mifprofile.core.cohort import (
@@ -12,6 +11,7 @@ from mifprofile.core.cohort import (
 )
 from mifprofile.core.cohort.mixed import beta_binomial_loss
 from mifprofile.errors import UsageError
+from mifprofile.synthetic.trial import TrialOptions, synthetic_trial
 
 TIMES = ("baseline", "on_tx")
 MODELS = (lognormal_mixed, negative_binomial, beta_binomial)
