@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 
 from mifprofile.errors import UsageError
-from mifprofile.stages.given import gates_job, neighbourhoods_job, slide_job
+from mifprofile.pipeline import OF_SLIDE, OF_TABLE
+from mifprofile.stages.given import (
+    RunArguments,
+    TableArguments,
+    gates_job,
+    neighbourhoods_job,
+    slide_job,
+)
 
 
 def test_options_reach_their_sections(demo_panel, tmp_path):
@@ -77,3 +84,10 @@ def test_a_panel_is_a_path_or_a_panel(panel):
 def test_gates_come_from_one_place():
     with pytest.raises(UsageError, match="not both"):
         gates_job(["A"], "g.csv", source="t.csv", in_use=True)
+
+
+def test_every_stage_has_its_section():
+    assert set(OF_SLIDE) <= set(RunArguments.__annotations__)
+    own = set(TableArguments.__annotations__)
+    # What a table brings is nothing to choose.
+    assert set(OF_TABLE) - own == {"ingest", "export"}

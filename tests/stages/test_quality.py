@@ -12,7 +12,7 @@ from mifprofile.options import STAGES, QualityOptions
 from mifprofile.stages import run_all
 from mifprofile.stages.planes import coarse_plane
 from mifprofile.stages.quality import find_tissue
-from mifprofile.stages.quality.scan import Grid
+from mifprofile.stages.quality.scan import ScanGrid
 from mifprofile.stages.quality.survey import survey_slide
 from mifprofile.stages.workers import open_workers
 from mifprofile.synthetic import SynthOptions, synthetic_block
@@ -29,7 +29,7 @@ def survey(pixels, block_px=1024):
     options = QualityOptions()
     plane, um = coarse_plane(slide, "DAPI", options.mask_um)
     tissue = find_tissue(plane, um, options)
-    grid = Grid(slide, tissue, um, block_px)
+    grid = ScanGrid(slide, tissue, um, block_px)
     with open_workers(1, None) as workers:
         return tissue, *survey_slide(grid, plane, PANEL, options, (), workers)
 

@@ -30,7 +30,7 @@ def exact(value: float) -> str:
 
 def unit(text: str) -> str:
     """Spell a unit as people do; a plain number has none."""
-    return "" if text == "1" else text.replace("mm2", "mm²")
+    return "" if text == "1" else text.replace("m2", "m²").replace("um", "µm")
 
 
 def moment(text: str) -> str:

@@ -68,7 +68,9 @@ def _refuse_unfinished(job: Job) -> None:
 
 def _holds(job: Job, stage: Stage) -> bool:
     record = job.results.read_record(stage)
-    if record is None or record.get("version") != version("mifprofile"):
+    if record is None:
+        return False
+    if record.get("version") != version("mifprofile"):
         # Another version's fingerprints cannot be compared.
-        return record is not None
+        return True
     return bool(record["fingerprint"] == fingerprint_of(job, stage))

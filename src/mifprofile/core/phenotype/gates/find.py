@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from skimage.filters import threshold_li, threshold_otsu, threshold_triangle
@@ -19,6 +19,7 @@ from mifprofile.core.phenotype.gates.mixture import fit_gate
 from mifprofile.core.phenotype.gates.shape import between
 from mifprofile.errors import UsageError
 from mifprofile.model import Rule, nearest
+from mifprofile.options import GateMethod
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mifprofile.model import Panel
-    from mifprofile.options import GateMethod, PhenotypeOptions
+    from mifprofile.options import PhenotypeOptions
 
 
 def find_gates(
@@ -149,9 +150,10 @@ def find_gate(
         case "li" | "otsu" | "triangle":
             return _split_anything(levels, method, options)
         case _:
+            known = ", ".join(name for name in get_args(GateMethod) if name != "control")
             raise UsageError(
                 f"phenotype: no gate method {method!r} for the levels of one marker; "
-                "there are evidence, gmm, li, otsu, triangle and manual"
+                f"there are {known}"
             )
 
 
