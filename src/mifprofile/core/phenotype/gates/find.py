@@ -150,7 +150,7 @@ def find_gate(
         case "li" | "otsu" | "triangle":
             return _split_anything(levels, method, options)
         case _:
-            known = ", ".join(name for name in get_args(GateMethod) if name != "control")
+            known = ", ".join(m for m in get_args(GateMethod) if m != "control")
             raise UsageError(
                 f"phenotype: no gate method {method!r} for the levels of one marker; "
                 f"there are {known}"
