@@ -151,9 +151,11 @@ def _by_arm(axes: Axes, part: Part, column: pd.Series, time: str) -> None:
     arms = colours_of(part.study.arms)
     for x, (arm, colour) in enumerate(arms.items()):
         mine = column.reindex(patients_of(part.study, arm)).dropna()
+        if mine.empty:
+            continue
         # Side by side in the order of the sheet, so that none hides another.
         spread = np.linspace(-0.18, 0.18, len(mine)) if len(mine) > 1 else np.zeros(1)
-        axes.plot(x + spread[: len(mine)], mine, "o", mec=colour, mfc="white")
+        axes.plot(x + spread, mine, "o", mec=colour, mfc="white")
         axes.hlines(mine.median(), x - 0.25, x + 0.25, color=colour, linewidth=2)
     axes.set_xticks(range(len(arms)), arms)
     axes.set(xlim=(-0.6, len(arms) - 0.4), title=time)
