@@ -21,6 +21,11 @@ MIN_PER_ARM = 3
 # Residual degrees of freedom below which an error says nothing.
 MIN_FREEDOM = 3
 MIN_CLUSTERS = 6
+# Of the spread of the values: below this an error is rounding.
+LEAST_ERROR = 1e-9
+# A leverage above this: the model passes through the patient, whatever his value.
+ALONE = 1 - 1e-9
+NO_ERROR = "the model explains every change, which leaves no error to go by"
 WITHIN_ARMS = (
     "p-values within arms are not compared: a change that is significant in one arm "
     "and not in the other is no difference between the arms"
@@ -85,6 +90,8 @@ def arm_effect(
     if nothing.reason:
         return nothing
     contrast, how = _fit(design, shared, clusters is not None)
+    if contrast.error < LEAST_ERROR * _spread(shared):
+        return replace(nothing, reason=NO_ERROR)
     low, high = contrast.limits(level)
     return replace(
         nothing,
@@ -148,7 +155,9 @@ def _why_not(table: pd.DataFrame, design: pd.DataFrame, clustered: bool) -> str:
         return f"fewer than {MIN_CLUSTERS} clusters, such as cages"
     if table["after"].sub(table["before"]).nunique() == 1:
         return "all changes are equal, which leaves no error to go by"
-    return ""
+    leverage = np.linalg.norm(np.linalg.qr(design.to_numpy())[0], axis=1) ** 2
+    decided = "one patient alone decides a coefficient: all others started alike"
+    return decided if leverage.max() > ALONE else ""
 
 
 def _fit(
@@ -164,6 +173,10 @@ def _fit(
     model = OLS(change, design).fit(cov_type="HC3", use_t=True)
     error, freedom = model.bse["treated"], model.df_resid
     return Contrast(model.params["treated"], error, freedom), "HC3 errors"
+
+
+def _spread(table: pd.DataFrame) -> float:
+    return float(np.ptp(table[["before", "after"]].to_numpy()))
 
 
 def _note(alone: int) -> str:

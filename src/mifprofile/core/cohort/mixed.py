@@ -33,9 +33,11 @@ LEAST_AGGREGATION = 1e-3
 PRECISIONS = (-4.0, 14.0)
 TOO_FAR = 15.0
 STEPS = 100
+SMALLEST_SCORE = 1e-9
 HALVINGS = 24
-# Below this an error is rounding.
-LEAST_ERROR = 1e-6
+# On log₂: below this an error or an interval is rounding.
+LEAST_ERROR = 1e-4
+NO_VARIATION = "all patients change alike, which leaves no error to go by"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,8 @@ def lognormal_mixed(
     rows = layout.rows
     density = (rows["n_num"] + pseudo_cells) / rows["area_mm2"]
     outcome = np.log2(density.to_numpy(float))
-    if np.ptp(outcome) == 0:
-        return replace(found, reason="all densities are equal")
+    if _alike(layout, outcome):
+        return replace(found, reason=NO_VARIATION)
     (patient, biopsy, row), note = _variances(layout, outcome)
     whitened = _whitened(layout, outcome, patient, biopsy, row)
     contrast = cluster_robust(*whitened, rows["patient_id"], layout.column)
@@ -160,6 +162,8 @@ def negative_binomial(
     p_of = _flipped(layout, alpha, signs_of(found.n_patients, seed))
     middle = float(fit.params[layout.column])
     low, high = (_edge(p_of, middle, side, 1 - level) for side in (-1, 1))
+    if high - low < LEAST_ERROR:
+        return replace(found, reason=NO_VARIATION)
     return replace(
         found,
         estimate=middle / np.log(2),
@@ -300,7 +304,7 @@ def _why_not(paired: pd.DataFrame, reference: str | None, design: Floats) -> str
 
 def _filled(found: Estimate, contrast: Contrast, note: str) -> Estimate:
     if contrast.error < LEAST_ERROR:
-        return replace(found, reason="there is no variation to go by")
+        return replace(found, reason=NO_VARIATION)
     low, high = contrast.limits(found.level)
     return replace(
         found,
@@ -310,6 +314,14 @@ def _filled(found: Estimate, contrast: Contrast, note: str) -> Estimate:
         p_value=contrast.p_value,
         note=note,
     )
+
+
+def _alike(layout: _Layout, outcome: Floats) -> bool:
+    """Whether nothing is left once every patient has a level of his own."""
+    own = pd.get_dummies(layout.rows["patient_id"], dtype=float).to_numpy()
+    model = np.column_stack([layout.design, own])
+    rest = outcome - model @ np.linalg.lstsq(model, outcome)[0]
+    return bool(np.abs(rest).max() < LEAST_ERROR)
 
 
 def _variances(layout: _Layout, outcome: Floats) -> tuple[tuple[float, ...], str]:
@@ -377,20 +389,25 @@ def _no_shares(layout: _Layout, before: str, after: str) -> str:
 def _gee(layout: _Layout) -> tuple[Any, float]:
     """The fitted GEE, and the aggregation that its variance takes for granted."""
     import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     counts = layout.rows["n_num"].to_numpy(float)
     offset = np.log(layout.rows["area_mm2"].to_numpy(float))
-    mean = sm.GLM(counts, layout.design, sm.families.Poisson(), offset=offset).fit().mu
-    alpha = (np.square(counts - mean) - mean).sum() / np.square(mean).sum()
-    alpha = float(max(alpha, LEAST_AGGREGATION))
-    model = sm.GEE(
-        counts,
-        layout.design,
-        groups=layout.rows["patient_id"].to_numpy(),
-        family=sm.families.NegativeBinomial(alpha=alpha),
-        offset=offset,
-    )
-    return model.fit(), alpha
+    poisson = sm.GLM(counts, layout.design, sm.families.Poisson(), offset=offset)
+    with warnings.catch_warnings():
+        # Counts that are all as expected are no reason to stop.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        mean = poisson.fit().mu
+        alpha = (np.square(counts - mean) - mean).sum() / np.square(mean).sum()
+        alpha = float(max(alpha, LEAST_AGGREGATION))
+        model = sm.GEE(
+            counts,
+            layout.design,
+            groups=layout.rows["patient_id"].to_numpy(),
+            family=sm.families.NegativeBinomial(alpha=alpha),
+            offset=offset,
+        )
+        return model.fit(), alpha
 
 
 def _flipped(
@@ -410,6 +427,8 @@ def _flipped(
         shared = np.linalg.solve(others.T @ weighted, weighted.T @ effect)
         rest = effect - others @ shared
         scores = np.bincount(patients, rest * weight * (counts - mean))
+        # What is left of counts that are just as expected is rounding.
+        scores[np.abs(scores) < SMALLEST_SCORE * counts.sum()] = 0.0
         seen = abs(scores.sum())
         return float(np.mean(np.abs(signs @ scores) >= seen * (1 - 1e-9)))
 

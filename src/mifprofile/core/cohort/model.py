@@ -162,8 +162,8 @@ def aggregation_of(biopsies: ArrayLike, counts: ArrayLike) -> float:
     -------
     float
         Variance of a field's relative density, by moments: what fields of a biopsy vary
-        beyond Poisson, Σ(s² − m), over their squared mean, Σ(m² − s²/k); at least 0, and
-        NaN where no biopsy has two fields and a cell.
+        beyond Poisson, Σ(s² − m), over their squared mean, Σ(m² − s²/k); at least 0,
+        and NaN where no biopsy has two fields and a cell.
     """
     codes = np.unique(np.asarray(biopsies), return_inverse=True)[1]
     values = np.asarray(counts, float)

@@ -159,7 +159,7 @@ def log_rank(
     days, events : (n,) arrays
         As for `kaplan_meier`.
     groups : (n,) array
-        Two or more kinds, sorted: False before True.
+        Two or more kinds, sorted: False before True. Who has none is left out.
     level : float
 
     Raises
@@ -173,8 +173,11 @@ def log_rank(
     10.1016/S0033-0620(85)80003-7). It is the size that belongs to this test; where the
     groups differ much it is nearer to 1 than Cox's.
     """
-    times, ended, missing = _times(days, events)
-    kinds = np.asarray(groups)[~np.isnan(np.asarray(days, float))]
+    known = ~pd.isna(np.asarray(groups))
+    times, ended, missing = _times(
+        np.where(known, np.asarray(days, float), np.nan), events
+    )
+    kinds = np.asarray(groups)[known & ~np.isnan(np.asarray(days, float))]
     names = np.unique(kinds)
     found = LogRank(
         what="hazard ratio of the second group against the first (Peto)",
@@ -245,7 +248,7 @@ def cox(
         n_events=n_events,
         n_missing=missing,
         level=level,
-        reason=_why_no_hazard(table, clusters is not None),
+        reason=_why_no_hazard(table, extra, clusters is not None),
         note=_few_events(n_events, 1 + len(extra)),
     )
     if found.reason:
@@ -381,7 +384,7 @@ def time_varying_cox(
         n_patients=table["cluster"].nunique(),
         n_events=n_events,
         level=level,
-        reason=_why_no_hazard(table, clustered=False),
+        reason=_why_no_hazard(table, [], clustered=False),
         note=_few_events(n_events, 1),
     )
     if found.reason:
@@ -496,12 +499,16 @@ def _cox_table(
     return table[known], extra, int((~known).sum())
 
 
-def _why_no_hazard(table: pd.DataFrame, clustered: bool) -> str:
+def _why_no_hazard(table: pd.DataFrame, extra: list[str], clustered: bool) -> str:
     events = int(table["event"].sum())
     if events < MIN_EVENTS:
         return f"{events} events are too few for a hazard ratio; it takes {MIN_EVENTS}"
     if table["value"].nunique() == 1:
         return "all values are equal"
+    if equal := [name for name in extra if table[name].nunique() == 1]:
+        return f"all values of {', '.join(equal)} are equal"
+    if "days" in table and table["days"].nunique() == 1:
+        return "all patients were watched until one day, which orders nobody"
     if clustered and table["cluster"].nunique() < MIN_CLUSTERS:
         return f"fewer than {MIN_CLUSTERS} patients"
     return ""
@@ -519,18 +526,20 @@ def _few_events(events: int, coefficients: int) -> str:
 def _converged(fit: Callable[[], Any]) -> tuple[Any, str]:
     """The model, or why it could not be fitted."""
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+    from scipy.linalg import LinAlgWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
+        warnings.simplefilter("error", LinAlgWarning)
         # A guess beforehand; whether the fit converged is seen afterwards.
         warnings.filterwarnings("ignore", "Column", ConvergenceWarning)
         try:
             return fit(), ""
-        except (ConvergenceError, ConvergenceWarning):
+        except (ConvergenceError, ConvergenceWarning, LinAlgWarning):
             return None, (
                 "the model does not converge: the values, or a covariate, order the "
-                "patients exactly as their events do (separation), or two columns say "
-                "the same"
+                "patients exactly as their events do (separation), two columns say the "
+                "same, or all events were on one day"
             )
 
 
