@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mifprofile.core.study.questions import Values
 
 NAMED_UP_TO = 40
-COURSE_DAYS = (0, 10, 20, 30, 90, 180, 365, 730)
+COURSE_DAYS = (0, 15, 30, 90, 365, 1095)
 
 
 def forest(part: Part) -> Drawing:
