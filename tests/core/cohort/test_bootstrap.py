@@ -45,7 +45,8 @@ def test_few_slides_are_drawn_by_field():
 @pytest.mark.parametrize(
     ("counts", "sizes", "says"),
     [
-        ([0] * 8, [1] * 8, "no cell was found"),
+        ([9] + [0] * 7, [1] * 8, "one unit only has a cell"),
+        ([0] * 8, [1] * 8, "no unit has a cell"),
         ([1] * 8, [0] * 8, "no field could be looked at"),
         ([np.nan] * 8, [1] * 8, "no field could be looked at"),
     ],

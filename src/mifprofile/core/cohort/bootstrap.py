@@ -84,9 +84,11 @@ def _why_not(seen: pd.DataFrame) -> str:
         return "no field could be looked at"
     if units < MIN_UNITS:
         return f"{units} fields are too few for an interval; it takes {MIN_UNITS}"
-    return (
-        "" if seen["n"].any() else "no cell was found, which leaves no error to go by"
-    )
+    with_cells = seen.loc[seen["n"] > 0, "unit"].nunique()
+    if with_cells < 2:
+        found = "one unit only" if with_cells else "no unit"
+        return f"{found} has a cell, which leaves no error to go by"
+    return ""
 
 
 def _with_limits(
