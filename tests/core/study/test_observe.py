@@ -49,6 +49,12 @@ def test_a_failed_sample_says_why():
     assert (row["status"], row["reason"]) == ("QC_FAIL", "quality: why")
 
 
+def test_a_metric_that_was_not_asked_for_is_told_from_a_panel_without_the_marker():
+    variables = {"x": Variable(metric="pct_with_neighbour", phenotype="CD8+")}
+    row = observed(landscape(3), variables=variables)
+    assert row["reason"] == "the landscape has no such row"
+
+
 def test_what_the_panel_lacks_is_named():
     variables = {"x": Variable(metric="density", phenotype="CD68+")}
     row = observed(landscape(3), variables=variables)

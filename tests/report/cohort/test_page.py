@@ -4,7 +4,12 @@ import pytest
 from mifprofile.report.cohort.checklists import remark
 from mifprofile.report.cohort.courses import classes
 from mifprofile.report.cohort.methods import methods
-from mifprofile.report.cohort.page import p_text
+from mifprofile.report.cohort.page import (
+    CohortContent,
+    drawings_of,
+    p_text,
+    render_cohort,
+)
 from tests.core.study.conftest import Cohort
 from tests.core.study.test_analyse import AFTER, BEFORE
 
@@ -42,3 +47,25 @@ def test_where_nothing_can_be_drawn_there_is_a_sentence():
     drawing = classes(cohort.analyse().parts[0])
     assert drawing.svg == ""
     assert drawing.caption == "There are results of fewer than two times."
+
+
+def test_an_arm_without_a_value_is_drawn_empty():
+    cohort = Cohort()
+    cohort.add("P0", "baseline", 5, pfs_days="9", pfs_event="1")
+    cohort.add("P1", "baseline", None, arm="B", missing_reason="refused")
+    drawings = drawings_of(cohort.analyse())
+    numbers = drawings["human_cd8"].table.set_index("patient_id")
+    assert list(numbers["value_baseline"].notna()) == [True, False]
+    assert "human_pfs_by_arm" in drawings
+
+
+def test_a_cohort_in_which_nothing_has_a_value_has_its_page():
+    cohort = Cohort()
+    lost = {"value": np.nan, "status": "NOT_COMPUTABLE", "reason": "undecided: CD8"}
+    for i in range(4):
+        more = {"pfs_days": "9", "pfs_event": "1", "best_response_recist": "PR"}
+        cohort.add(f"P{i}", "baseline", 5, more=lost, **more)
+    analysis = cohort.analyse()
+    page = render_cohort(CohortContent("lost", analysis, drawings_of(analysis)))
+    assert "undecided: CD8" in page
+    assert analysis.parts[0].findings["p_value"].isna().all()

@@ -39,6 +39,7 @@ COLUMNS = (
 )
 # An adequacy below this one is LIMITED or INADEQUATE.
 ADEQUATE = 2
+NO_ROW = "the landscape has no such row"
 _SAID = ("grade", "status", "reason")
 
 
@@ -170,6 +171,8 @@ def _rows(sample: SampleResult, variable: Variable) -> tuple[pd.DataFrame, str]:
     mine = table["metric"] == variable.metric
     mine &= table["region"] == variable.region
     mine &= table["param"] == variable.param
+    if not mine.any():
+        return table.iloc[:0], NO_ROW
     for column, given in (
         ("phenotype", variable.phenotype),
         ("phenotype_b", variable.phenotype_b),
@@ -181,7 +184,7 @@ def _rows(sample: SampleResult, variable: Variable) -> tuple[pd.DataFrame, str]:
             return table.iloc[:0], f"the panel has no {given.removesuffix('+')}"
         mine &= table[column].isin(names)
     found = table[mine]
-    return found, "" if len(found) else "the landscape has no such row"
+    return found, "" if len(found) else NO_ROW
 
 
 def _names(given: str, panel: Panel, present: Collection[str]) -> list[str]:

@@ -208,6 +208,8 @@ def _measured(values: Values) -> pd.DataFrame:
 def _above_median(values: Values) -> pd.Series:
     """1 above the median before treatment, 0 up to it, NaN without a value."""
     column = values.table[values.asked.before]
+    if not column.notna().any():
+        return column
     return (column > column.median()).astype(float).where(column.notna())
 
 

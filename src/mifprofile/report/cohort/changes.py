@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mifprofile.core.study.questions import Values
 
 NAMED_UP_TO = 40
-COURSE_DAYS = (0, 10, 20, 30, 90, 180, 365, 730)
+COURSE_DAYS = (0, 15, 30, 90, 365, 1095)
 
 
 def forest(part: Part) -> Drawing:
@@ -151,9 +151,11 @@ def _by_arm(axes: Axes, part: Part, column: pd.Series, time: str) -> None:
     arms = colours_of(part.study.arms)
     for x, (arm, colour) in enumerate(arms.items()):
         mine = column.reindex(patients_of(part.study, arm)).dropna()
+        if mine.empty:
+            continue
         # Side by side in the order of the sheet, so that none hides another.
         spread = np.linspace(-0.18, 0.18, len(mine)) if len(mine) > 1 else np.zeros(1)
-        axes.plot(x + spread[: len(mine)], mine, "o", mec=colour, mfc="white")
+        axes.plot(x + spread, mine, "o", mec=colour, mfc="white")
         axes.hlines(mine.median(), x - 0.25, x + 0.25, color=colour, linewidth=2)
     axes.set_xticks(range(len(arms)), arms)
     axes.set(xlim=(-0.6, len(arms) - 0.4), title=time)
