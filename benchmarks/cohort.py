@@ -7,13 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from mifprofile.synthetic.trial import (
-    BASELINE,
-    ON_TREATMENT,
-    SyntheticTrial,
-    TrialOptions,
-    synthetic_trial,
-)
 from scipy import stats
 
 from mifprofile.core.cohort import (
@@ -29,6 +22,13 @@ from mifprofile.core.cohort import (
     pairs_needed,
     pool_slides,
     variance_parts,
+)
+from mifprofile.synthetic.trial import (
+    BASELINE,
+    ON_TREATMENT,
+    SyntheticTrial,
+    TrialOptions,
+    synthetic_trial,
 )
 
 if TYPE_CHECKING:

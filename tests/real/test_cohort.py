@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mifprofile.synthetic.trial import TrialOptions, synthetic_trial
 
 from mifprofile.core.cohort import (
     cox,
@@ -12,6 +11,7 @@ from mifprofile.core.cohort import (
     paired_change,
     pool_slides,
 )
+from mifprofile.synthetic.trial import TrialOptions, synthetic_trial
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mifprofile.synthetic.trial import TrialOptions, synthetic_trial
 
 from benchmarks.cohort import NULL, claims, effects, models
+from mifprofile.synthetic.trial import TrialOptions, synthetic_trial
 
 
 def within(share, level, runs):
