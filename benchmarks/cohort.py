@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mifprofile.core.cohort import (
+from mifprofile.core.statistics import (
     CountModel,
     Estimate,
     arm_effect,

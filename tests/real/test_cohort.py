@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.cohort import (
+from mifprofile.core.statistics import (
     cox,
     log_rank,
     pair_times,

@@ -12,8 +12,8 @@ from mifprofile.cli import cli
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.stages.cohort import CohortJob, cohort
 from mifprofile.stages.given import cohort_job
-from tests.core.study.conftest import PANEL, landscape
-from tests.core.study.test_analyse import AFTER, BEFORE
+from tests.core.cohort.conftest import PANEL, landscape
+from tests.core.cohort.test_analyse import AFTER, BEFORE
 
 ENDPOINTS = """\
 estimands:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.cohort import (
+from mifprofile.core.statistics import (
     CountModel,
     cox,
     firth_logistic,

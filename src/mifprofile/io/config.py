@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mifprofile.arguments import as_path
-from mifprofile.core.study.endpoints import Protocol
-from mifprofile.core.study.sheet import ABSENCES, Study, parse_study
+from mifprofile.core.cohort.endpoints import Protocol
+from mifprofile.core.cohort.sheet import ABSENCES, Study, parse_study
 from mifprofile.errors import MissingError, UsageError
 from mifprofile.model import Panel, Sample, nearest
 from mifprofile.options import Options

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow
 
 from mifprofile.arguments import as_path
+from mifprofile.core.cohort.sheet import ABSENCES
 from mifprofile.core.phenotype.gate_layouts import gates_for, layout_of
 from mifprofile.core.phenotype.gates import GATE_COLUMNS
-from mifprofile.core.study.sheet import ABSENCES
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 

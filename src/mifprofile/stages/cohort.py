@@ -17,9 +17,9 @@ from mifprofile.arguments import (
     as_path,
     as_path_or_none,
 )
+from mifprofile.core.cohort.analyse import analyse
+from mifprofile.core.cohort.observe import SampleResult
 from mifprofile.core.landscape import Row
-from mifprofile.core.study.analyse import analyse
-from mifprofile.core.study.observe import SampleResult
 from mifprofile.errors import FormatError, MissingError, UsageError
 from mifprofile.io.atomic import atomic_output
 from mifprofile.io.cell_tables import read_rows
@@ -40,9 +40,9 @@ from mifprofile.stages.run import run_stage
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mifprofile.core.study.analyse import Analysis
-    from mifprofile.core.study.endpoints import Protocol
-    from mifprofile.core.study.sheet import Study
+    from mifprofile.core.cohort.analyse import Analysis
+    from mifprofile.core.cohort.endpoints import Protocol
+    from mifprofile.core.cohort.sheet import Study
     from mifprofile.model import Panel
     from mifprofile.options import Stage
 

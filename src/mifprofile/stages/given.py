@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, Unpack
 
 from mifprofile.arguments import StrPath, expect
-from mifprofile.core.cohort import CountModel
 from mifprofile.core.phenotype.gate_layouts import Layout
+from mifprofile.core.statistics import CountModel
 from mifprofile.errors import UsageError
 from mifprofile.io.config import override_options, read_options, read_panel
 from mifprofile.io.results import Results

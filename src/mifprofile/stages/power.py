@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mifprofile.arguments import APath, Converted, as_path
-from mifprofile.core.cohort import (
+from mifprofile.core.statistics import (
     CountModel,
     pairs_needed,
     power_table,
@@ -19,7 +19,7 @@ from mifprofile.io.atomic import atomic_output
 from mifprofile.io.results import write_json
 
 if TYPE_CHECKING:
-    from mifprofile.core.cohort import Power
+    from mifprofile.core.statistics import Power
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mifprofile.core.cohort.model import CountModel
+from mifprofile.core.statistics.model import CountModel
 from mifprofile.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from mifprofile.report.cohort.page import (
     p_text,
     render_cohort,
 )
-from tests.core.study.conftest import Cohort
-from tests.core.study.test_analyse import AFTER, BEFORE
+from tests.core.cohort.conftest import Cohort
+from tests.core.cohort.test_analyse import AFTER, BEFORE
 
 
 @pytest.fixture(scope="module")

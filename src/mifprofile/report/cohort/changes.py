@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedLocator, ScalarFormatter
 
-from mifprofile.core.study.questions import patients_of
+from mifprofile.core.cohort.questions import patients_of
 from mifprofile.report.cohort.drawing import (
     GRID,
     INK,
@@ -26,8 +26,8 @@ from mifprofile.report.cohort.drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mifprofile.core.study.analyse import Part
-    from mifprofile.core.study.questions import Values
+    from mifprofile.core.cohort.analyse import Part
+    from mifprofile.core.cohort.questions import Values
 
 NAMED_UP_TO = 40
 COURSE_DAYS = (0, 15, 30, 90, 365, 1095)

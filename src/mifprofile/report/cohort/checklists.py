@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mifprofile.core.study.analyse import Analysis, Part
+    from mifprofile.core.cohort.analyse import Analysis, Part
 
 AUTHORS = "for the authors"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mifprofile.core.study.flow import flow_table
-from mifprofile.core.study.time_to_event import ENDS, arm_curves, split_curves
+from mifprofile.core.cohort.flow import flow_table
+from mifprofile.core.cohort.time_to_event import ENDS, arm_curves, split_curves
 from mifprofile.report.cohort.drawing import (
     CLASSES,
     COLOURS,
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from mifprofile.core.study.analyse import Part
-    from mifprofile.core.study.questions import End
-    from mifprofile.core.study.time_to_event import Curve
+    from mifprofile.core.cohort.analyse import Part
+    from mifprofile.core.cohort.questions import End
+    from mifprofile.core.cohort.time_to_event import Curve
 
 PEOPLE = {"human": "patients", "mouse": "mice"}
 MONTH_DAYS = 365.25 / 12

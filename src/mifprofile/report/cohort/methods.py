@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mifprofile.core.study.findings import PREDECLARED
+from mifprofile.core.cohort.findings import PREDECLARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
-    from mifprofile.core.study.analyse import Analysis, Part
+    from mifprofile.core.cohort.analyse import Analysis, Part
 
 QUESTIONS = {
     "change": "Changes between two biopsies of a patient",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from mifprofile.core.study.findings import PREDECLARED
+from mifprofile.core.cohort.findings import PREDECLARED
 from mifprofile.report import wording
 from mifprofile.report.cohort import changes, checklists, courses
 from mifprofile.report.cohort.methods import methods
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mifprofile.core.study.analyse import Analysis, Part
+    from mifprofile.core.cohort.analyse import Analysis, Part
     from mifprofile.report.cohort.drawing import Drawing
 
 FIRST_OF_FAMILY = 5
