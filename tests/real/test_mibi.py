@@ -136,3 +136,31 @@ def test_scores_are_given_where_there_are_tumour_cells(landscapes):
             assert row["value"] != "", (name, score, row["status"], row["reason"])
             assert row["status"] in HAS_VALUE
     assert seen >= 18
+
+
+def test_a_status_says_whether_there_is_a_value(landscapes):
+    for name, (_, table, _) in landscapes.items():
+        # A region that is not there has an area of 0, and none of its cells.
+        asked = table[~table["metric"].isin(["area", "count"])]
+        given = asked["status"].isin(HAS_VALUE)
+        assert ((asked["value"] != "") == given).all(), name
+
+
+def test_what_rests_on_a_graded_gate_says_so_and_what_population_it_may_be(landscapes):
+    seen = 0
+    for name, (gates, table, panel) in landscapes.items():
+        graded = set(gates.loc[gates["grade"] == "graded", "marker"])
+        rows = table[(table["metric"] == "density") & (table["value"] != "")]
+        for phenotype, rule in panel.rules.items():
+            asked = {marker for marker, sign in rule.signs if sign}
+            mine = rows[rows["phenotype"] == phenotype]
+            if mine.empty or not asked & graded:
+                continue
+            seen += 1
+            assert set(mine["grade"]) == {"graded"}, (name, phenotype)
+            least, most = (
+                mine[f"n_corrected_{end}"].astype(float) for end in ("low", "high")
+            )
+            assert mine["n_num"].astype(float).between(least, most).all()
+            assert (mine["value_at_low_gates"] != "").all()
+    assert seen >= 40
