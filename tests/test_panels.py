@@ -14,7 +14,14 @@ def ready(request):
 
 
 def test_the_ready_panels():
-    names = {"demo", "her2-core", "her2-panck", "human-wide", "mouse-her2"}
+    names = {
+        "demo",
+        "demo-mouse",
+        "her2-core",
+        "her2-panck",
+        "human-wide",
+        "mouse-her2",
+    }
     assert set(panel_names()) == names
 
 

@@ -274,13 +274,14 @@ class _Cohort(click.Group):
 @cli.group(
     cls=_Cohort,
     options_metavar="SAMPLES.tsv RESULTS_DIR -o OUT",
-    subcommand_metavar="| power -o OUT",
+    subcommand_metavar="| power -o OUT | example -o DIR",
 )
 def cohort() -> None:
     """From the landscapes of a cohort to its answers.
 
     ``mifprofile cohort ask --help`` lists the options, ``mifprofile cohort power``
-    says how many pairs a change takes.
+    says how many pairs a change takes, ``mifprofile cohort example`` makes a trial to
+    try it with.
     """
 
 
@@ -331,6 +332,26 @@ def power(**given: Any) -> None:
     from mifprofile.stages.power import power as simulate
 
     click.echo(simulate(power_job(**given)))
+
+
+@cohort.command("example")
+@click.option("-o", "--out", type=FILE, required=True, help="Folder of the trial.")
+@click.option(
+    "--patients", type=int, default=12, show_default=True, help="Of each of two arms."
+)
+@click.option(
+    "--mice", type=int, default=10, show_default=True, help="Of each of two arms."
+)
+@click.option("--size-mm", type=float, default=0.6, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--fold-change", type=float, default=2.0, show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def example(**given: Any) -> None:
+    """Make the slides and the sample sheet of a trial whose truth is known."""
+    from mifprofile.stages.example import example as make
+    from mifprofile.stages.given import example_job
+
+    click.echo(make(example_job(**given)))
 
 
 @cli.command()

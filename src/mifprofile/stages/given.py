@@ -13,10 +13,12 @@ from mifprofile.io.results import Results
 from mifprofile.model import Panel, nearest
 from mifprofile.options import GateScope, Options, Precision
 from mifprofile.stages.cohort import CohortJob
+from mifprofile.stages.example import ExampleJob
 from mifprofile.stages.job import Job
 from mifprofile.stages.neighbourhoods import NeighbourhoodsJob
 from mifprofile.stages.power import PowerJob
 from mifprofile.stages.shared_gates import GatesJob
+from mifprofile.synthetic.example import ExampleOptions
 
 Section = dict[str, Any]
 COMMAND_LINE = "command line"
@@ -175,6 +177,11 @@ def power_job(
     model = CountModel(**{k: v for k, v in assumed.items() if v is not None})
     numbers = tuple(fold_change), tuple(pairs), tuple(fields)
     return PowerJob(out, *numbers, wanted, model, runs, seed)
+
+
+def example_job(out: StrPath, *, quiet: bool = False, **options: Any) -> ExampleJob:
+    """Job of a synthetic trial."""
+    return ExampleJob(out, ExampleOptions(**options), quiet)
 
 
 def refuse_unknown(given: Iterable[str], kind: type, caller: str) -> None:

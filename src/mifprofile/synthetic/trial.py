@@ -103,8 +103,9 @@ class SyntheticTrial(NamedTuple):
         Rows of a sample sheet: a row per slide, and one per missing biopsy with
         ``missing_reason``.
     fields : pandas.DataFrame
-        ``sample_id, patient_id, arm, timepoint, slide_id, field, phenotype, n_num,
-        n_den, area_mm2``: a row per field and phenotype (CD8, FOXP3).
+        ``sample_id, patient_id, arm, timepoint, slide_id, field, phenotype,
+        log2_density, n_num, n_den, area_mm2``: a row per field and phenotype (CD8,
+        FOXP3). ``log2_density`` is what its counts are drawn about, per mm².
     patients : pandas.DataFrame
         A row per patient: ``patient_id, arm``, outcomes, and the truth: ``log2_level``
         (median density per mm² at baseline), ``log2_change``.
@@ -319,6 +320,7 @@ def _fields(
         found = options.counts.draw_counts(rng, log2, area)
         part = slides[keys].assign(
             phenotype=phenotype,
+            log2_density=log2,
             n_num=found,
             n_den=np.maximum(cells, found),
             area_mm2=area,
