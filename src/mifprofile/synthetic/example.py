@@ -141,7 +141,7 @@ def _as_sheet(samples: pd.DataFrame) -> pd.DataFrame:
 def mixtures_of(log2_density: float) -> tuple[Mixture, Mixture]:
     """Nest and stroma of a biopsy with so many CTL per mm² of nest, as log₂.
 
-    Stroma changes by the same factor, and the other cells make room.
+    Stroma changes by the same factor; Treg stay as they are, and the others make room.
     """
     fold = 2**log2_density / MEDIAN_PER_MM2
     return _with_ctl(USUAL.nest, fold), _with_ctl(USUAL.stroma, fold)
@@ -149,11 +149,11 @@ def mixtures_of(log2_density: float) -> tuple[Mixture, Mixture]:
 
 def _with_ctl(usual: Mixture, fold: float) -> Mixture:
     share = min(usual.ctl * fold, MOST_CTL)
-    room = (1 - share) / (1 - usual.ctl)
+    room = (1 - share - usual.treg) / (1 - usual.ctl - usual.treg)
     return Mixture(
         ctl=share,
         tumour=usual.tumour * room,
-        treg=usual.treg * room,
+        treg=usual.treg,
         immune=usual.immune * room,
     )
 
