@@ -49,6 +49,17 @@ def halo(tmp_path: Path) -> Path:
     return path
 
 
+def test_calls_that_came_with_the_table_have_no_other_gates(
+    tmp_path: Path, halo: Path
+) -> None:
+    areas = tmp_path / "areas.csv"
+    areas.write_text("region,area_mm2\nTumor,0.5\nStroma,0.25\n", encoding="utf-8")
+    run_all(replace(job_in(tmp_path, 0.5), table=halo, areas=areas))
+    table = pd.read_csv(tmp_path / "out" / "landscape.csv")
+    assert table["value"].notna().any()
+    assert table[["value_at_low_gates", "value_at_high_gates"]].isna().all(axis=None)
+
+
 def test_calls_and_areas_of_another_program(tmp_path: Path, halo: Path) -> None:
     areas = tmp_path / "areas.csv"
     areas.write_text("region,area_mm2\nTumor,0.5\nStroma,0.25\n", encoding="utf-8")

@@ -104,6 +104,11 @@ class Guard:
             needed -= {marker_of("HER2", self.panel) or ""}
         return needed
 
+    def gated_by(self, row: Row) -> Markers:
+        """Markers whose gates decide which cells a row counts."""
+        unnamed = {row.phenotype, row.phenotype_b} & {OTHER, UNCERTAIN}
+        return self.needed(row) | (self.every if unnamed else frozenset())
+
     def _objection(self, row: Row, metric: Metric) -> Objection | None:
         """Why nobody could look, or what there was to look at; None if all is there."""
         everywhere = self.sight.absent.get("tissue")

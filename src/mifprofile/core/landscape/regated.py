@@ -43,11 +43,12 @@ def with_other_gates(
 ) -> Iterator[Estimate]:
     """Estimates with what their rows would hold if gates lay elsewhere.
 
-    Headline numbers get their value at 0.8 and 1.25 times all gates at once; regions
-    stay as they are. Counts that rest on a graded gate get the population behind them:
-    dim cells lie between the gate and the end of the negative peak, so every cell is
-    called once more with all graded gates at that end, and the population lies between
-    both counts, see `mifprofile.core.phenotype.gates.population`.
+    Headline numbers that rest on a gate get their value at 0.8 and 1.25 times all gates
+    at once; regions stay as they are, and so do calls that came with the cells. Counts
+    that rest on a graded gate get the population behind them: dim cells lie between the
+    gate and the end of the negative peak, so every cell is called once more with all
+    graded gates at that end, and the population lies between both counts, see
+    `mifprofile.core.phenotype.gates.population`.
 
     Parameters
     ----------
@@ -64,25 +65,30 @@ def with_other_gates(
         judge = called.guard(guard.sight.absent).judge
         return {_key(each.row): judge(each.row) for each in rows(called)}
 
+    movable = {m: gate for m, gate in gates.thresholds.items() if np.isfinite(gate)}
     low, high = (
-        at({marker: factor * gate for marker, gate in gates.thresholds.items()})
+        at({m: factor * gate for m, gate in movable.items()}) if movable else {}
         for factor in FACTORS
     )
     dim = {marker: gates.dim[marker] for marker in gates.graded & set(gates.dim)}
     many = at(dim) if dim else {}
     for found in estimates:
-        row = _moved(found.row, low, high)
+        row = found.row
+        if _is_headline(row) and guard.gated_by(row) & movable.keys():
+            row = _moved(row, low, high)
         yield replace(found, row=_corrected(row, many))
 
 
 def _moved(row: Row, low: dict[Key, Row], high: dict[Key, Row]) -> Row:
-    """Row with its value at lower and at higher gates, if it is a headline number."""
-    if not METRICS[row.metric].headline or row.phenotype == ALL:
-        return row
+    """Row with its value at lower and at higher gates."""
     key = _key(row)
     return replace(
         row, value_at_low_gates=low[key].value, value_at_high_gates=high[key].value
     )
+
+
+def _is_headline(row: Row) -> bool:
+    return METRICS[row.metric].headline and row.phenotype != ALL
 
 
 def _key(row: Row) -> Key:
