@@ -31,7 +31,7 @@ from mifprofile.core.phenotype import (
     called_again,
     lineage_of,
 )
-from mifprofile.core.phenotype.gates import KnownGates, undecided_markers
+from mifprofile.core.phenotype.gates import KnownGates
 from mifprofile.core.quality import NucleiFigures
 from mifprofile.io.cell_tables import (
     read_areas_mm2,
@@ -87,10 +87,9 @@ def phenotype_table(job: Job) -> dict[str, Any]:
     phenotypes = _phenotypes(cells, panel)
     levels, notes = _levels(cells, panel, phenotypes)
     gates = _gates(job, levels, notes, cells)
-    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
-    least = job.options.phenotype.min_confidence
+    known, least = KnownGates.of(gates), job.options.phenotype.min_confidence
     calls = call_cells(
-        levels, thresholds, panel, least, undecided=undecided_markers(gates)
+        levels, known.thresholds, panel, least, undecided=known.undecided
     )
     if phenotypes is not None:
         calls["phenotype"] = calls["phenotype_best"] = phenotypes

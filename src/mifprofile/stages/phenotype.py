@@ -13,12 +13,12 @@ from mifprofile.core.facts import PhenotypeFacts
 from mifprofile.core.phenotype.conflicts import impossible_combinations
 from mifprofile.core.phenotype.gates import (
     GATE_COLUMNS,
+    KnownGates,
     drift,
     find_gates,
     gating_order,
     grade_of,
     method_of,
-    undecided_markers,
 )
 from mifprofile.core.phenotype.shared_gates import Levels, with_figures
 from mifprofile.core.quality import EVALUABLE, flag_cells
@@ -52,10 +52,10 @@ def phenotype(job: Job) -> dict[str, Any]:
     flags = flag_cells(table, *read_exclusion_masks(job.results))
     evaluable = flags[EVALUABLE]
     gates = make_gates(job, levels[evaluable], table[evaluable])
-    thresholds = dict(zip(gates["marker"], gates["threshold"], strict=True))
-    least = job.options.phenotype.min_confidence
-    unknown = undecided_markers(gates)
-    calls = core.call_cells(levels, thresholds, job.panel, least, evaluable, unknown)
+    cuts, least = KnownGates.of(gates), job.options.phenotype.min_confidence
+    calls = core.call_cells(
+        levels, cuts.thresholds, job.panel, least, evaluable, cuts.undecided
+    )
     calls = pd.concat([table["cell_id"], calls, flags], axis=1)
     impossible = _impossible(job, calls[evaluable], levels[evaluable])
     nuclei = nuclei_of_slide(job, table[evaluable], calls[evaluable])

@@ -9,7 +9,7 @@ import numpy as np
 
 from mifprofile.core.facts import VerdictFacts
 from mifprofile.core.phenotype.conflict_rates import judge_rate
-from mifprofile.core.phenotype.gates import undecided_markers
+from mifprofile.core.phenotype.gates import KnownGates
 from mifprofile.core.quality import (
     NucleiFigures,
     QualityVerdict,
@@ -86,7 +86,7 @@ def markers_to_decide(gates: pd.DataFrame, panel: Panel) -> dict[str, list[str]]
 
     Markers that no phenotype asks for are left out.
     """
-    rules, undecided = panel.rules.items(), undecided_markers(gates)
+    rules, undecided = panel.rules.items(), KnownGates.of(gates).undecided
     asking = {
         marker: [name for name, rule in rules if marker in dict(rule.signs)]
         for marker in panel.markers

@@ -5,22 +5,14 @@ import pytest
 from mifprofile.core.landscape import STROMA, TUMOUR, landscape
 from mifprofile.core.phenotype import called_again
 from mifprofile.core.phenotype.gates import KnownGates
-from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            name: {"channel": name, "measure": "membrane"}
-            for name in ("CK", "CD8", "PD-L1")
-        },
-        "phenotypes": {"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
-        "states": ["PD-L1"],
-        "tumour": "tumour",
-    }
+PANEL = make_panel(
+    {name: f"{name}/membrane" for name in ("CK", "CD8", "PD-L1")},
+    phenotypes={"tumour": "CK+/CD8-", "CTL": "CD8+/CK-"},
+    states=["PD-L1"],
+    tumour="tumour",
 )
 # Blocks small enough for intervals on 1 mm².
 OPTIONS = LandscapeOptions(block_um=125, min_block_um=100, spatial=False)

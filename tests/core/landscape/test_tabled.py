@@ -2,22 +2,14 @@ import pandas as pd
 import pytest
 
 from mifprofile.core.landscape import landscape_of_areas
-from mifprofile.model import Panel
 from mifprofile.options import LandscapeOptions
+from tests.panels import make_panel
 
-PANEL = Panel.model_validate(
-    {
-        "name": "test",
-        "species": "human",
-        "nucleus": "DAPI",
-        "markers": {
-            name: {"channel": name, "measure": "membrane"}
-            for name in ("PanCK", "CD8", "PD-L1")
-        },
-        "phenotypes": {"tumour": "PanCK+/CD8-", "CTL": "CD8+/PanCK-"},
-        "states": ["PD-L1"],
-        "tumour": "tumour",
-    }
+PANEL = make_panel(
+    {name: f"{name}/membrane" for name in ("PanCK", "CD8", "PD-L1")},
+    phenotypes={"tumour": "PanCK+/CD8-", "CTL": "CD8+/PanCK-"},
+    states=["PD-L1"],
+    tumour="tumour",
 )
 # 200 tumour cells, 40 of 80 cytotoxic ones PD-L1+.
 CELLS = pd.DataFrame(

@@ -86,6 +86,7 @@ def arm_effect(
         n_missing=len(table) - len(known),
         level=level,
         reason=_why_not(shared, design, clusters is not None),
+        note=_note(len(known) - len(shared)),
     )
     if nothing.reason:
         return nothing
@@ -100,7 +101,6 @@ def arm_effect(
         low=low,
         high=high,
         p_value=contrast.p_value,
-        note=_note(len(known) - len(shared)),
     )
 
 

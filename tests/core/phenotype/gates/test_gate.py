@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mifprofile.core.phenotype.gates import Gate, undecided_markers
+from mifprofile.core.phenotype.gates import Gate, KnownGates
 from mifprofile.core.phenotype.gates.gate import too_few, undecided
 
 
@@ -30,4 +30,4 @@ def test_undecided_markers_are_the_undecided_ones_and_not_the_absent():
             "threshold": [5.0, np.nan, np.nan, 7.0],
         }
     )
-    assert undecided_markers(gates) == {"CD8"}
+    assert KnownGates.of(gates).undecided == {"CD8"}

@@ -19,7 +19,6 @@ from mifprofile.core.phenotype.gates.gate import (
     Gate,
     Grade,
     KnownGates,
-    undecided_markers,
 )
 from mifprofile.core.phenotype.gates.mixture import fit_gate
 from mifprofile.core.phenotype.gates.pooling import pool
@@ -41,5 +40,4 @@ __all__ = [
     "method_of",
     "pool",
     "population",
-    "undecided_markers",
 ]

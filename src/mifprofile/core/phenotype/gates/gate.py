@@ -56,11 +56,6 @@ def too_few(cells: int) -> Gate:
     return undecided(f"only {cells} cells: too few for an automatic gate")
 
 
-def undecided_markers(gates: pd.DataFrame) -> frozenset[str]:
-    """Markers of a gate table of which nobody can tell whether they are there."""
-    return KnownGates.of(gates).undecided
-
-
 @dataclass(frozen=True)
 class KnownGates:
     """The gates on which a sample's calls rest.
